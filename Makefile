@@ -1,0 +1,178 @@
+# Itera-Lite. `make` lists the targets; everything made goes to build/ and web/dist/.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+# As many jobs as there are processors; a -j on the command line wins.
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
+# A line a step; `make V=1` shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo "$(1)")
+
+include wasm/flags.mk
+
+VARIANTS := scalar simd128 relaxed
+MODEL    ?= models/story-boot-q8_0.gguf
+
+# Sorted, so that objects are linked in the same order everywhere.
+ALL_SOURCES := $(sort $(shell find src -name '*.c'))
+PROGRAMS    := $(patsubst src/native/%.c,%,$(wildcard src/native/*.c))
+# The library holds all of src but the programs; wasm leaves out the trainer as well.
+LIB_SOURCES  := $(filter-out src/native/%,$(ALL_SOURCES))
+WASM_SOURCES := $(filter-out src/train/%,$(LIB_SOURCES)) wasm/exports.c
+C_TESTS      := $(patsubst tests/c/%.c,%,$(wildcard tests/c/test_*.c))
+FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+
+.PHONY: help build toolchain wasm native package demo test test-c bench fuzz setup clean
+help:
+	@echo "make build   toolchain if needed, three wasm modules, native library and programs, package"
+	@echo "make demo    build, then serve the chat page on 127.0.0.1 and print its address"
+	@echo "make test    install what is missing, build, run all tests: C, types, Node, browsers"
+	@echo "make test-c  only the C tests, under sanitizers (TEST=name runs those whose program is named so)"
+	@echo "make bench   speed of each SIMD variant in Node (MODEL=file.gguf)"
+	@echo "make fuzz    fuzz the file readers under sanitizers (FUZZ_SECONDS=60 each)"
+	@echo "make wasm    only the three wasm modules, into web/dist/"
+	@echo "make clean   remove what was built, but keep the assembled toolchain (build/toolchain)"
+
+build: wasm package native
+
+# ---- Emscripten ----------------------------------------------------------------------------------------
+# The script is quick when all is there. It rewrites build/toolchain/emcc only when the compiler behind it
+# changes, so objects are rebuilt exactly then.
+EMCC := build/toolchain/emcc
+toolchain:
+	@wasm/toolchain.sh >/dev/null
+$(EMCC): toolchain ;
+
+# ---- wasm ----------------------------------------------------------------------------------------------
+WASM_MODULES := $(VARIANTS:%=web/dist/itera-%.wasm)
+WASM_LIMIT   := 200000
+
+wasm: $(WASM_MODULES)
+	@failed=0; for module in $^; do \
+	    bytes=$$(wc -c <$$module); gzipped=$$(gzip -9c $$module | wc -c); \
+	    echo "$$module: $$bytes bytes, $$gzipped gzipped"; \
+	    if [ $$bytes -ge $(WASM_LIMIT) ]; then echo "$$module is not under $(WASM_LIMIT) bytes" >&2; failed=1; fi; \
+	done; exit $$failed
+
+# Rules of one variant, objects under build/<variant>/.
+define wasm_variant
+WASM_OBJECTS_$(1) := $$(patsubst %.c,build/$(1)/%.o,$$(filter-out $$(WASM_LEAVE_OUT_$(1)),$$(WASM_SOURCES)))
+
+build/$(1)/%.o: %.c wasm/flags.mk $$(EMCC)
+	@mkdir -p $$(@D)
+	$$(call say,  CC   $(1) $$<)
+	$$(Q)$$(EMCC) $$(WASM_CFLAGS) $$(call WASM_OPTIMIZE,$$<) $$(WASM_FEATURES_$(1)) -MMD -MP -c $$< -o $$@
+
+web/dist/itera-$(1).wasm: $$(WASM_OBJECTS_$(1))
+	@mkdir -p $$(@D)
+	$$(call say,  LINK $$@)
+	$$(Q)$$(EMCC) $$(WASM_LDFLAGS) $$(WASM_FEATURES_$(1)) $$^ -o build/$(1)/itera.wasm
+	@chmod 644 build/$(1)/itera.wasm && mv build/$(1)/itera.wasm $$@
+
+-include $$(WASM_OBJECTS_$(1):.o=.d)
+endef
+$(foreach variant,$(VARIANTS),$(eval $(call wasm_variant,$(variant))))
+
+# ---- package -------------------------------------------------------------------------------------------
+# The chat template engine travels inside the package as the one file it is, its licence on top and beside it.
+JINJA := node_modules/@huggingface/jinja
+package: web/dist/jinja.js web/dist/jinja.LICENSE.txt
+web/dist/jinja.js: node_modules/.package-lock.json
+	@mkdir -p $(@D)
+	@{ echo '// @ts-nocheck'; echo '/*!'; sed -n 's/.*"version": "\(.*\)".*/@huggingface\/jinja \1/p' $(JINJA)/package.json; echo; \
+	    cat $(JINJA)/LICENSE; echo '*/'; cat $(JINJA)/dist/index.js; } >$@
+web/dist/jinja.LICENSE.txt: node_modules/.package-lock.json
+	@mkdir -p $(@D)
+	@cp $(JINJA)/LICENSE $@
+
+# npm leaves this file behind; older than the lock file, the packages are another time's.
+node_modules/.package-lock.json: package-lock.json
+	npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+	@touch $@
+
+# ---- native --------------------------------------------------------------------------------------------
+# Two builds of the same core: `native` for the programs, `asan` for the tests. All kernels are in both,
+# the SIMD ones through SIMDe.
+ifeq ($(origin CC),default)
+CC := $(firstword $(foreach compiler,gcc clang,$(shell command -v $(compiler) 2>/dev/null)) cc)
+endif
+NATIVE_CFLAGS := -std=c11 -Isrc -Wall -Wextra -ffp-contract=off -MMD -MP
+CFLAGS_native := -O2 -fno-math-errno
+CFLAGS_asan   := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+
+define native_variant
+build/$(1)/%.o: %.c Makefile | setup
+	@mkdir -p $$(@D)
+	$$(call say,  CC   $(1) $$<)
+	$$(Q)$$(CC) $$(NATIVE_CFLAGS) $$(CFLAGS_$(1)) $$(CFLAGS) -c $$< -o $$@
+
+# Made anew, so that no object of a source since removed stays inside.
+build/$(1)/libitera.a: $$(LIB_SOURCES:%.c=build/$(1)/%.o)
+	@rm -f $$@
+	@$$(AR) rc $$@ $$^
+
+-include $$(ALL_SOURCES:%.c=build/$(1)/%.d)
+endef
+$(foreach variant,native asan,$(eval $(call native_variant,$(variant))))
+
+native: build/native/libitera.a $(PROGRAMS:%=build/native/%)
+$(PROGRAMS:%=build/native/%): build/native/%: build/native/src/native/%.o build/native/libitera.a
+	$(call say,  LINK $@)
+	$(Q)$(CC) $(CFLAGS_native) $^ -o $@ -lm
+
+# Every tests/c/test_*.c is a program; the other files there are shared helpers.
+C_HELPERS := $(patsubst %.c,build/asan/%.o,$(filter-out tests/c/test_%,$(wildcard tests/c/*.c)))
+C_TEST_PROGRAMS := $(C_TESTS:%=build/asan/%)
+$(C_TEST_PROGRAMS): build/asan/%: build/asan/tests/c/%.o $(C_HELPERS) build/asan/libitera.a
+	$(call say,  LINK $@)
+	$(Q)$(CC) $(CFLAGS_asan) $^ -o $@ -lm
+-include $(patsubst tests/c/%.c,build/asan/tests/c/%.d,$(wildcard tests/c/*.c))
+.SECONDARY:
+
+# ---- tests ---------------------------------------------------------------------------------------------
+# What compiling and testing natively needs from Debian; installed when missing.
+setup:
+	@tests/setup.sh compiler
+
+test: build $(C_TEST_PROGRAMS)
+	@tests/setup.sh browsers
+	@node tests/run.mjs $(C_TEST_PROGRAMS)
+
+test-c: $(if $(TEST),$(filter %$(TEST),$(C_TEST_PROGRAMS)),$(C_TEST_PROGRAMS))
+	@node tests/run.mjs --only-c $^
+
+bench: wasm package
+	@for variant in $(VARIANTS); do \
+	    echo "== $$variant"; node web/bin/itera.mjs bench -m $(MODEL) --simd $$variant || exit 1; \
+	done
+
+# ---- fuzzing -------------------------------------------------------------------------------------------
+# tests/fuzz/fuzz_NAME.c defines LLVMFuzzerTestOneInput; tests/fuzz/corpus/NAME holds its first inputs.
+# clang's libFuzzer where there is one; new inputs and crashes go to build/fuzz/.
+FUZZ_SECONDS ?= 60
+FUZZ_CC ?= $(shell tests/setup.sh fuzz-compiler)
+FUZZ_CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+
+build/fuzz/%.o: %.c Makefile | setup
+	@mkdir -p $(@D)
+	$(call say,  CC   fuzz $<)
+	$(Q)$(FUZZ_CC) $(NATIVE_CFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -c $< -o $@
+$(FUZZERS:%=build/fuzz/%): build/fuzz/%: build/fuzz/tests/fuzz/%.o $(LIB_SOURCES:%.c=build/fuzz/%.o)
+	$(call say,  LINK $@)
+	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer $^ -o $@ -lm
+-include $(LIB_SOURCES:%.c=build/fuzz/%.d)
+
+fuzz: $(FUZZERS:%=build/fuzz/%)
+	@for fuzzer in $(FUZZERS:fuzz_%=%); do \
+	    mkdir -p build/fuzz/corpus/$$fuzzer; \
+	    build/fuzz/fuzz_$$fuzzer -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/crash-$$fuzzer- \
+	        build/fuzz/corpus/$$fuzzer $$(ls -d tests/fuzz/corpus/$$fuzzer 2>/dev/null) || exit 1; \
+	done
+
+# ---- demo ----------------------------------------------------------------------------------------------
+demo: wasm package
+	@node demo/serve.mjs --port $(or $(PORT),8080)
+
+clean:
+	rm -rf web/dist $(filter-out build/toolchain,$(wildcard build/*))

@@ -1,0 +1,35 @@
+# Compiler and linker flags of the three wasm modules, each with its reason. A module is validated whole by
+# the engine that loads it, so what differs between engines needs a module of its own; JavaScript picks.
+
+# ---- what sets the variants apart
+WASM_FEATURES_scalar  :=                # the oldest engines; also the reference the others are held to
+WASM_FEATURES_simd128 := -msimd128      # 128-bit vectors: every browser since 2023
+WASM_FEATURES_relaxed := -msimd128 -mrelaxed-simd  # fused multiply-add and the 8-bit dot product
+
+# Sources that only some variants may compile, because their intrinsics would not be accepted elsewhere.
+WASM_LEAVE_OUT_scalar  := %_simd128.c %_relaxed.c
+WASM_LEAVE_OUT_simd128 := %_relaxed.c
+WASM_LEAVE_OUT_relaxed :=
+
+# ---- compiling
+WASM_CFLAGS := -std=c11 -Isrc
+WASM_CFLAGS += -Wall -Wextra
+# Speed where the time goes; elsewhere -O2, which unrolls less: -O3 makes the format code four times as large.
+WASM_OPTIMIZE = $(if $(filter src/kernels/%,$(1)),-O3,-O2)
+WASM_CFLAGS += -DNDEBUG                 # asserts guard our own mistakes and run in the native test builds
+WASM_CFLAGS += -ffp-contract=off        # a*b+c rounds twice, as in the scalar reference; fusing is by intrinsic
+WASM_CFLAGS += -fno-math-errno          # sqrtf becomes one instruction; nobody reads errno
+# No -ffast-math: infinities serve as masks, and sums keep their lane order so that variants agree.
+WASM_CFLAGS += -fvisibility=hidden      # only what exports.c marks with export_name is exported
+
+# ---- linking
+WASM_LDFLAGS := -O3                     # wasm-opt over the linked module
+WASM_LDFLAGS += -sSTANDALONE_WASM       # no JavaScript glue: web/src/wasm.js instantiates the module itself
+WASM_LDFLAGS += --no-entry              # a library: there is no main
+WASM_LDFLAGS += -sFILESYSTEM=0          # the core never opens files
+WASM_LDFLAGS += -sMALLOC=emmalloc       # a few large blocks, seldom freed: the small allocator will do
+WASM_LDFLAGS += -sALLOW_MEMORY_GROWTH   # models differ in size by a thousand
+WASM_LDFLAGS += -sMAXIMUM_MEMORY=4GB    # all that 32-bit wasm can address
+WASM_LDFLAGS += -sINITIAL_MEMORY=2MB    # code data and stack; the first model grows it at once
+WASM_LDFLAGS += -sSTACK_SIZE=256KB      # four times the default; kernels keep tiles on the stack
+WASM_LDFLAGS += -Wl,--stack-first       # a stack that overflows leaves memory and traps instead of writing over data
