@@ -1,0 +1,18 @@
+/* One door for allocations whose failure must be survived, so that tests can close it. */
+#ifndef ITERA_BASE_MEMORY_H
+#define ITERA_BASE_MEMORY_H
+
+#include <stddef.h>
+
+/* As realloc: NULL on failure, and the old block stays valid. Blocks are freed with free(). */
+void *itera_memory_resize(void *block, size_t bytes);
+
+/* Makes room for `count` elements in a growing array, at least doubling its capacity so that appending
+ * stays linear. Returns the array, perhaps moved, and updates *capacity (in elements); or NULL when out of
+ * memory, and then nothing has changed. */
+void *itera_memory_grow(void *array, size_t *capacity, size_t count, size_t element_bytes);
+
+/* For tests: the next `count` allocations succeed and all later ones fail; negative: no limit. */
+void itera_memory_fail_after(long count);
+
+#endif
