@@ -1,0 +1,146 @@
+/* Every kernel's interface, the packed weight layout they read, and the table that selects a variant.
+ *
+ * Shape letters: T tokens, K columns of a matrix (input width), R rows (output width), D model width,
+ * E inner width, N state, H heads, P head width, G groups, S positions in a KV cache.
+ * All arrays are row-major f32 unless said otherwise. Outputs never alias inputs unless said so. No
+ * kernel reads or writes a byte outside its arrays. Pointers need the alignment of their element type.
+ *
+ * Order of sums: wherever a kernel sums n terms without saying how, it does so in 16 interleaved partial
+ * sums p[i % 16] over the first n - n % 16 terms; lane l of 4 is ((p[l] + p[l+4]) + (p[l+8] + p[l+12])); the
+ * lanes add up as (0+1)+(2+3); the tail follows in order.
+ *
+ * Every variant of a kernel does the same floating-point operations in the same order as the scalar
+ * reference, so `scalar` and `simd128` agree bit for bit; `relaxed` may fuse multiply-adds. Nothing
+ * depends on T: a row of a batch gets the same bits as the same row alone. */
+#ifndef ITERA_KERNELS_KERNELS_H
+#define ITERA_KERNELS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "quant/types.h"
+
+/* ---- Packed matrices -------------------------------------------------------------------------
+ * Rows are interleaved in groups of 4, so that one 16-byte load meets one broadcast of the input and
+ * the four lanes of an accumulator are four rows: no horizontal sums. A matrix whose row count is not
+ * a multiple of 4 is padded with zero rows. Group g starts at data + g * group_bytes. Per group:
+ *   F32        [K][4] f32
+ *   F16, BF16  [K][4] u16
+ *   quantized  one packed block after another along K, layouts in quant/pack.h */
+typedef struct itera_matrix {
+    const uint8_t *data; /* 16-byte aligned */
+    itera_type type;
+    int32_t rows;        /* R */
+    int32_t cols;        /* K */
+    size_t group_bytes;  /* bytes of 4 interleaved rows, a multiple of 4 */
+} itera_matrix;
+
+/* ---- Quantized activations -------------------------------------------------------------------
+ * Input of the quantized products: blocks of 32 columns, symmetric 8 bit, nearest even.
+ * d = max|x| / 127, q = round(x * (127 / max|x|)). The sums are in the form in which products use them. */
+#define ITERA_ACT_BLOCK 32
+typedef struct itera_act_block {
+    int8_t q[ITERA_ACT_BLOCK];
+    float d;
+    float dsum;       /* d times the sum of all q: times a weight's minimum, it repays the minima */
+    int32_t nsum;     /* minus the sum of all q: times 2^n, it repays the offset of unsigned weights */
+    int32_t nsum_low; /* minus the sum of q[0..15]: Q6_K has a scale for each half */
+} itera_act_block;    /* 48 bytes */
+
+/* ---- Products --------------------------------------------------------------------------------
+ * Order of operations, the same in every variant (each product and each sum below is one rounding, but
+ * that `relaxed` may fuse a product into the sum it feeds):
+ *   quantized   acc = 0; for each 32 columns:  acc = acc + (scale * d) * (float)i,  i = sum of q_w * q_x
+ *               and, for types with a minimum,  acc = acc + min * dsum  after it (min is negative for the
+ *               K types); Q6_K adds (scale * d) * (float)i for the first 16 columns, then for the second.
+ *               Scales are taken as finite: see itera_finite_half_to_f32, which reads F16 weights too.
+ *   F32, F16, BF16   acc = 0; for each 32 columns (fewer in the last block):  part = 0;
+ *               part = part + w * x for each column in order;  acc = acc + part. */
+
+/* y[t * y_stride + r] = sum over k of W[r, k] * x[t, k], for r in [row_begin, row_end), t in [0, T).
+ * row_begin is a multiple of 4; row_end is one too or equals W->rows; entries of y outside the range
+ * stay untouched. x: [T, K] f32 (rows contiguous) for F32, F16 and BF16 weights; [T, K/32]
+ * itera_act_block for quantized ones. The row range is the place for threads: disjoint ranges of one
+ * product may run at the same time. */
+typedef void (*itera_matmul_fn)(float *y, size_t y_stride, const itera_matrix *w, const void *x, int T,
+                                int row_begin, int row_end);
+
+#define ITERA_TYPE_LIMIT 31 /* one more than the largest itera_type */
+
+typedef struct itera_kernels {
+    const char *name; /* "scalar", "simd128" or "relaxed" */
+
+    itera_matmul_fn matmul[ITERA_TYPE_LIMIT]; /* by itera_type; NULL for ids that are not a type */
+
+    /* out: [n / 32] blocks; x: [n] f32, n a multiple of 32. Blocks of zeros get d = 0; so do blocks in which
+     * nothing reaches 2^-100. NaN counts as zero; an infinity makes its block's d infinite. */
+    void (*quantize_act)(itera_act_block *out, const float *x, size_t n);
+
+    /* y[t,d] = x[t,d] / sqrt(mean_d(x^2) + eps) * weight[d]; weight NULL means ones. y may be x.
+     * x and y rows are `stride` floats apart. */
+    void (*rms_norm)(float *y, const float *x, const float *weight, int T, int D, size_t stride, float eps);
+    /* y = (x - mean) / sqrt(variance + eps) * weight + bias, rows contiguous [T, D]. y may be x. weight or
+     * bias NULL means ones or zeros. */
+    void (*layer_norm)(float *y, const float *x, const float *weight, const float *bias, int T, int D,
+                       float eps);
+
+    /* Element-wise over n; y may be any of the inputs. kernels/math_scalar.h states the errors.
+     *   silu  x / (1 + e^-x)     silu_mul  silu(gate) * up     gelu_erf  x/2 (1 + erf(x / sqrt 2))
+     *   softplus  ln(1 + e^x), which is x itself above 20      exp  0 below -87.3, e^88.37 above 88.37 */
+    void (*silu)(float *y, const float *x, size_t n);
+    void (*silu_mul)(float *y, const float *gate, const float *up, size_t n);
+    void (*gelu_erf)(float *y, const float *x, size_t n);
+    void (*softplus)(float *y, const float *x, size_t n);
+    void (*exp)(float *y, const float *x, size_t n);
+    void (*add)(float *y, const float *a, const float *b, size_t n);           /* a + b */
+    void (*axpy)(float *y, float scale, const float *x, size_t n);             /* y += scale * x */
+    void (*scale)(float *y, const float *x, float scale, size_t n);            /* scale * x */
+
+    /* x <- softmax(x) over n >= 1 entries, in place, the maximum subtracted first. */
+    void (*softmax)(float *x, size_t n);
+    /* sum of a[i] * b[i], in the order of sums below. */
+    float (*dot)(const float *a, const float *b, size_t n);
+
+    /* Causal depthwise convolution, then silu.
+     *   y[t,e] = silu(bias[e] + sum_j weight[j,e] * x[t - (taps-1) + j, e]), j ascending
+     * where positions before this call come from `state` [taps-1, E], oldest first; state is left holding the
+     * last taps-1 inputs. y: [T, E] contiguous; x: row t at x + t * x_stride; weight: [taps, E]; bias: [E] or
+     * NULL. taps >= 1; when taps is 1 state is not touched and may be NULL. */
+    void (*conv1d_silu)(float *y, float *state, const float *x, size_t x_stride, const float *weight,
+                        const float *bias, int T, int E, int taps);
+
+    /* Mamba-2 scan (Dao & Gu 2024, eq. of the scalar-A recurrence), sequential over t:
+     *   a = exp(dt[t,h] * A[h]); state[h,n,p] = state[h,n,p] * a + B[t,g,n] * (dt[t,h] * x[t,h,p])
+     *   y[t,h,p] = sum_n C[t,g,n] * state[h,n,p] + Dskip[h] * x[t,h,p],  g = h / (H / G), n ascending
+     * state: [H, N, P] in and out. y: [T, H*P] contiguous. x, B and C are slices of wider rows: row t of each
+     * is `stride` floats after row t-1. dt: [T, H] after softplus. A: [H] (negative). Dskip: [H].
+     * Handles only heads in [head_begin, head_end): the place for threads. P, N >= 1, any size. */
+    void (*scan_mamba2)(float *y, float *state, const float *x, const float *B, const float *C, size_t stride,
+                        const float *dt, const float *A, const float *Dskip, int T, int H, int P, int N,
+                        int G, int head_begin, int head_end);
+
+    /* Mamba-1 scan (Gu & Dao 2023, eq. 2), sequential over t:
+     *   state[n,e] = state[n,e] * exp(dt[t,e] * A[n,e]) + B[t,n] * (dt[t,e] * x[t,e])
+     *   y[t,e] = sum_n C[t,n] * state[n,e] + Dskip[e] * x[t,e], n ascending
+     * state: [N, E]; A: [N, E]; dt, x, y: [T, E] contiguous (y may be x); B, C: rows `bc_stride` apart.
+     * Handles only channels in [e_begin, e_end), e_begin a multiple of 4, e_end too or equal to E. */
+    void (*scan_mamba1)(float *y, float *state, const float *x, const float *B, const float *C,
+                        size_t bc_stride, const float *dt, const float *A, const float *Dskip, int T, int E,
+                        int N, int e_begin, int e_end);
+
+    /* One head-query of attention over S cached positions:
+     *   out[p] = sum_s softmax_s(scale * q . k[s]) * v[s,p]
+     * q, out: [P]; k, v: position s at k + s * kv_stride; scores: scratch [S]. out may not alias q. */
+    void (*attention)(float *out, const float *q, const float *k, const float *v, size_t kv_stride,
+                      float *scores, int S, int P, float scale);
+} itera_kernels;
+
+/* Variants in ascending order; a build holds all up to its own. */
+typedef enum itera_variant { ITERA_SCALAR = 0, ITERA_SIMD128 = 1, ITERA_RELAXED = 2 } itera_variant;
+
+/* The best variant compiled into this build. */
+itera_variant itera_kernels_best(void);
+/* The table of a variant, or NULL when this build does not hold it. Tables are immutable. */
+const itera_kernels *itera_kernels_get(itera_variant variant);
+
+#endif
