@@ -1,0 +1,119 @@
+/* Itera-Lite: the public C API.
+ *
+ * A *model* is immutable weights made from the bytes of a GGUF file. A *session* is the state of one conversation;
+ * many sessions may share one model. A *sampler* turns logits into a token. Nothing here opens files, prints or
+ * exits; every failure is a status and, where an itera_error is passed, a sentence.
+ *
+ * Shape letters used throughout: T tokens, D width, E inner width, N state, K conv taps, R dt rank, L layers,
+ * H heads, P head width, G groups, X experts, F expert width, V vocabulary. */
+#ifndef ITERA_H
+#define ITERA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "gguf/gguf.h"
+#include "kernels/kernels.h"
+
+typedef struct itera_model itera_model;
+typedef struct itera_session itera_session;
+typedef struct itera_sampler itera_sampler;
+
+/* ---- Model ------------------------------------------------------------------------------------ */
+
+/* Plans a model from a complete header and allocates its weights. Takes `gguf` in every case: on failure it is
+ * freed. ITERA_ERR_UNSUPPORTED for an unknown architecture, ITERA_ERR_CORRUPT for a file that contradicts itself,
+ * ITERA_ERR_MEMORY. On success *out must be freed with itera_model_free. */
+itera_status itera_model_create(itera_model **out, itera_gguf *gguf, itera_variant variant, itera_error *error);
+void itera_model_free(itera_model *model); /* NULL is allowed; its sessions must be freed before */
+
+/* Bytes `file_offset`.. of the file, any order, pieces of any size. ITERA_OK when all tensors are complete, else
+ * ITERA_NEED_MORE; `bytes` stays the caller's. */
+itera_status itera_model_push(itera_model *model, uint64_t file_offset, const uint8_t *bytes, size_t n,
+                              itera_error *error);
+/* ITERA_OK, or ITERA_ERR_INCOMPLETE naming what is missing. */
+itera_status itera_model_ready(const itera_model *model, itera_error *error);
+/* Frees the file's header once its metadata has been read; needs a complete model. */
+void itera_model_release_header(itera_model *model);
+/* The header, or NULL after its release. */
+const itera_gguf *itera_model_header(const itera_model *model);
+
+typedef struct itera_model_info {
+    const char *architecture;
+    uint32_t vocabulary, layers, width;
+    uint32_t context_length;      /* 0: no limit, as for pure state-space models */
+    uint64_t weight_bytes;        /* packed */
+    uint64_t parameters;          /* all */
+    uint64_t active_parameters;   /* that one token touches */
+    uint64_t embedding_parameters;
+    uint64_t state_bytes;         /* recurrent state of one session */
+    uint64_t cache_bytes;         /* KV cache a position */
+    uint64_t scratch_bytes;       /* shared by all sessions */
+    uint64_t flops;               /* a token at position 0, two a multiply-add */
+} itera_model_info;
+void itera_model_get_info(const itera_model *model, itera_model_info *info);
+
+/* ---- Session ---------------------------------------------------------------------------------- */
+
+/* `context` bounds the positions of a model with attention (0: the lesser of its own length and
+ * ITERA_DEFAULT_CONTEXT); models without keep a fixed state and ignore it. Sessions of one model share scratch
+ * memory: only one of them may run at a time. */
+#define ITERA_DEFAULT_CONTEXT 4096
+itera_status itera_session_create(itera_session **out, itera_model *model, uint32_t context, itera_error *error);
+void itera_session_free(itera_session *session); /* NULL is allowed */
+void itera_session_reset(itera_session *session); /* as new */
+/* Makes `to` continue where `from` is; both of one model, `to` with room for from's positions. */
+itera_status itera_session_copy(itera_session *to, const itera_session *from, itera_error *error);
+
+uint64_t itera_session_position(const itera_session *session); /* tokens fed */
+uint64_t itera_session_bytes(const itera_session *session);    /* state and KV cache */
+
+/* Feeds `n` tokens. `logits` is NULL or [n, V] and gets a row a token. A bad token or a full context is refused as
+ * a whole: the session stays as it was. Any split of a token sequence into calls gives the same logits. */
+itera_status itera_session_feed(itera_session *session, const int32_t *tokens, size_t n, float *logits,
+                                itera_error *error);
+/* Feeds tokens[0 .. n-2] and writes -ln p(tokens[i + 1] | tokens[0 .. i]) to nll[i]: n - 1 values, n at least 2. */
+itera_status itera_session_score(itera_session *session, const int32_t *tokens, size_t n, float *nll,
+                                 itera_error *error);
+/* [V] logits of the last token fed; valid until the next call on this session; NULL before the first token. */
+const float *itera_session_logits(const itera_session *session);
+
+/* ---- Sampler ---------------------------------------------------------------------------------- */
+
+typedef struct itera_sampling {
+    float temperature;        /* 0: greedy */
+    int32_t top_k;            /* 0: off */
+    float top_p;              /* 1: off */
+    float min_p;              /* 0: off */
+    float repetition_penalty; /* 1: off */
+    float presence_penalty;   /* 0: off */
+    float frequency_penalty;  /* 0: off */
+    int32_t penalty_window;   /* last tokens that the penalties look at, at most ITERA_MAX_WINDOW */
+    uint64_t seed;
+} itera_sampling;
+#define ITERA_MAX_WINDOW 4096
+
+/* Temperature 0.8, top-k 40, top-p 0.95, min-p 0.05, no penalties, window 64, seed 0. */
+itera_sampling itera_sampling_default(void);
+
+/* NULL when out of memory. */
+itera_sampler *itera_sampler_create(uint32_t vocabulary);
+void itera_sampler_free(itera_sampler *sampler); /* NULL is allowed */
+/* Takes new options and restarts the random sequence from their seed. */
+void itera_sampler_configure(itera_sampler *sampler, const itera_sampling *options);
+/* Adds to one token's logit, in the order set; ITERA_ERR_TOKEN outside the vocabulary. */
+itera_status itera_sampler_bias(itera_sampler *sampler, int32_t token, float bias);
+void itera_sampler_clear_bias(itera_sampler *sampler);
+/* Records a token, of the prompt or sampled, for the penalties. */
+void itera_sampler_accept(itera_sampler *sampler, int32_t token);
+void itera_sampler_forget(itera_sampler *sampler); /* all recorded tokens */
+/* Picks a token from logits [V], in llama.cpp's order: bias, penalties, top-k, top-p, min-p, temperature. */
+int32_t itera_sampler_sample(itera_sampler *sampler, const float *logits);
+/* ln p of `token` under the plain softmax of logits [V]. */
+double itera_logprob(const float *logits, uint32_t vocabulary, int32_t token);
+/* The n most probable tokens, best first, with their ln p; returns how many (at most V). */
+uint32_t itera_sampler_top(itera_sampler *sampler, const float *logits, uint32_t n, int32_t *tokens, float *logprobs);
+
+#endif

@@ -1,0 +1,28 @@
+/* What the runtime's files know of a model. */
+#ifndef ITERA_RUNTIME_MODEL_H
+#define ITERA_RUNTIME_MODEL_H
+
+#include "arch/arch.h"
+#include "itera.h"
+
+/* Tokens of one pass through the graph. Larger amortizes weights over more tokens, smaller needs less scratch;
+ * 64 keeps a 1,024-wide layer's activations within a second-level cache. */
+#define ITERA_BATCH 64
+
+struct itera_model {
+    itera_gguf *gguf;
+    const itera_arch *arch;
+    const itera_kernels *kernels;
+    itera_weights *weights;
+    itera_graph graph;
+    struct allocation *allocations; /* of the builder, freed with the model */
+    uint64_t state_floats;          /* recurrent state of a session, all blocks */
+    uint64_t cache_floats;          /* KV cache a position, all blocks */
+    uint8_t *scratch;               /* grown by sessions, shared by them */
+    uint64_t scratch_bytes;
+};
+
+/* Makes the scratch large enough for sessions of `context` positions. */
+itera_status itera_model_reserve(itera_model *model, uint64_t context, itera_error *error);
+
+#endif
