@@ -20,40 +20,57 @@ const models = folders.flatMap((folder) =>
     .map((quant) => [folder, quant]),
 );
 
+/** Tokens and reference logits of every length that a file has. */
+function* references(folder, quant) {
+  const read = (name) => readNpy(new URL(`${folder}/${name}.npy`, ORACLE));
+  const has = (name) => existsSync(new URL(`${folder}/${name}.npy`, ORACLE));
+  for (const length of LENGTHS) {
+    const exact = quant === 'F32' ? `f32_logits_batch_${length}` : `${quant}_deqf32_logits_batch_${length}`;
+    if (!has(exact)) continue;
+    const optional = (name) => (has(name) ? read(name) : undefined);
+    yield {
+      tokens: read(`tokens_${length}`),
+      exact: read(exact),
+      native: optional(`${quant}_native_logits_batch_${length}`),
+      step: quant === 'F32' ? optional(`f32_logits_step_${length}`) : undefined,
+    };
+  }
+}
+
+/** F32 and F16 files: the largest error, in units of the reference's standard deviation. */
+function checkFloat(t, model, { tokens, exact, step }, limit) {
+  const scale = deviation(exact);
+  const error = largest(model.logits(tokens), exact) / scale;
+  t.diagnostic(`${tokens.length} tokens: largest error ${error.toExponential(2)} of the deviation`);
+  assert.ok(error <= limit, `${error} > ${limit}`);
+  if (step) assert.ok(largest(model.steps(tokens), step) / scale <= limit, 'step by step');
+}
+
+/** Quantized files: error and best tokens over all positions of the file, beside llama.cpp's own kernels. */
+function checkQuantized(t, model, all) {
+  const join = (arrays) => Float32Array.from(arrays.flatMap((a) => [...a]));
+  const exact = join(all.map((r) => r.exact));
+  const native = join(all.map((r) => r.native));
+  const logits = join(all.map((r) => model.logits(r.tokens)));
+  const [ours, theirs] = [rms(logits, exact), rms(native, exact)];
+  const [top, theirTop] = [agreement(logits, exact, model.V), agreement(native, exact, model.V)];
+  t.diagnostic(`error ${ours.toFixed(5)}, llama.cpp's own ${theirs.toFixed(5)}; ` +
+    `top-1 ${(100 * top).toFixed(1)}%, llama.cpp's ${(100 * theirTop).toFixed(1)}%`);
+  assert.ok(ours <= 1.1 * theirs, `error ${ours} > 1.1 x ${theirs}`);
+  assert.ok(top >= theirTop - 0.01, `top-1 ${top} < ${theirTop} - 0.01`);
+}
+
 describe('logits against the oracle', { skip: absent }, () => {
   for (const simd of variants) {
     for (const [folder, quant] of models) {
       it(`${folder} ${quant}, ${simd}`, async (t) => {
-        const file = (name) => new URL(`${folder}/${name}.npy`, ORACLE);
         const model = await openModel(new URL(`${folder}/model-${quant}.gguf`, ORACLE), simd);
-        for (const length of LENGTHS) {
-          const reference = (kind) => file(`${kind}_logits_batch_${length}`);
-          const exactFile = quant === 'F32' ? reference('f32') : reference(`${quant}_deqf32`);
-          if (!existsSync(exactFile)) continue;
-          const tokens = readNpy(file(`tokens_${length}`));
-          const exact = readNpy(exactFile);
-          const logits = model.logits(tokens);
-          const scale = deviation(exact);
-          if (quant === 'F32' || quant === 'F16' || quant === 'BF16') {
-            const limit = quant === 'F32' ? 2e-3 : 1e-2;
-            const error = largest(logits, exact) / scale;
-            t.diagnostic(`${length} tokens: largest error ${error.toExponential(2)} of the deviation`);
-            assert.ok(error <= limit, `${error} > ${limit}`);
-            if (quant === 'F32' && existsSync(file(`f32_logits_step_${length}`))) {
-              const stepped = largest(model.steps(tokens), readNpy(file(`f32_logits_step_${length}`))) / scale;
-              assert.ok(stepped <= limit, `step: ${stepped} > ${limit}`);
-            }
-            continue;
-          }
-          const native = readNpy(reference(`${quant}_native`));
-          const ours = rms(logits, exact);
-          const theirs = rms(native, exact);
-          const top = agreement(logits, exact, model.V);
-          const theirTop = agreement(native, exact, model.V);
-          t.diagnostic(`${length} tokens: error ${ours.toFixed(4)}, llama.cpp's own ${theirs.toFixed(4)} ` +
-            `(${(ours / theirs).toFixed(3)}); top-1 ${(100 * top).toFixed(1)}%, llama.cpp's ${(100 * theirTop).toFixed(1)}%`);
-          assert.ok(ours <= 1.1 * theirs, `error ${ours} > 1.1 x ${theirs}`);
-          assert.ok(top >= theirTop - 0.01, `top-1 ${top} < ${theirTop} - 0.01`);
+        const all = [...references(folder, quant)];
+        assert.ok(all.length > 0, 'no reference logits');
+        if (/^(F32|F16|BF16)$/.test(quant)) {
+          for (const reference of all) checkFloat(t, model, reference, quant === 'F32' ? 2e-3 : 1e-2);
+        } else {
+          checkQuantized(t, model, all);
         }
       });
     }
