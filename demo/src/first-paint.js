@@ -1,0 +1,7 @@
+// Runs before the first paint, so that a reader who chose the other colours never sees a flash of these.
+(function () {
+  var chosen = null
+  try { chosen = localStorage.getItem('itera.theme') } catch (e) { /* storage may be refused: follow the system */ }
+  var dark = chosen ? chosen === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches
+  document.documentElement.dataset.theme = dark ? 'dark' : 'light'
+})()
