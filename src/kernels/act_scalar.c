@@ -2,7 +2,16 @@
 #include "kernels/math_scalar.h"
 #include "kernels/variants.h"
 
-static int32_t clamp_to_int8(int32_t n) { return n < -128 ? -128 : n > 127 ? 127 : n; }
+static int32_t clamp(int32_t q)
+{
+    return q < -ITERA_ACT_LARGEST ? -ITERA_ACT_LARGEST : q > ITERA_ACT_LARGEST ? ITERA_ACT_LARGEST : q;
+}
+
+static itera_act_sums sums_of(float d, int32_t first_half, int32_t second_half)
+{
+    int32_t sum = first_half + second_half;
+    return (itera_act_sums){.d = d, .dsum = d * (float)sum, .nsum = -sum, .nsum_low = -first_half};
+}
 
 void itera_quantize_act_scalar(itera_act_block *out, const float *x, size_t n)
 {
@@ -13,21 +22,22 @@ void itera_quantize_act_scalar(itera_act_block *out, const float *x, size_t n)
             largest = largest < magnitude ? magnitude : largest;
         }
         /* Below 2^-100 the reciprocal of d would overflow. */
-        float d = largest < 0x1p-100f ? 0.0f : largest / 127.0f;
-        float inverse = largest < 0x1p-100f ? 0.0f : 127.0f / largest;
+        float d = largest < 0x1p-100f ? 0.0f : largest / (float)ITERA_ACT_LARGEST;
+        float inverse = largest < 0x1p-100f ? 0.0f : (float)ITERA_ACT_LARGEST / largest;
 
-        int32_t sum[2] = {0, 0};
+        int32_t sum[2] = {0, 0}, high_sum[2] = {0, 0};
         for (int i = 0; i < ITERA_ACT_BLOCK; i++) {
             /* The magic number leaves round(x / d) in the low bits; NaN ends as some integer in range. */
             float scaled = x[i] == x[i] ? x[i] * inverse : 0.0f;
             uint32_t shifted = itera_f32_to_bits(scaled + ITERA_ROUND_MAGIC);
-            int32_t q = clamp_to_int8((int32_t)(shifted - itera_f32_to_bits(ITERA_ROUND_MAGIC)));
-            out->q[i] = (int8_t)q;
+            int32_t q = clamp((int32_t)(shifted - itera_f32_to_bits(ITERA_ROUND_MAGIC)));
+            int32_t high = (q + 64) >> 7;
+            out->high[i] = (int8_t)high;
+            out->low[i] = (int8_t)(q - 128 * high);
             sum[i / 16] += q;
+            high_sum[i / 16] += high;
         }
-        out->d = d;
-        out->dsum = d * (float)(sum[0] + sum[1]);
-        out->nsum = -(sum[0] + sum[1]);
-        out->nsum_low = -sum[0];
+        out->fine = sums_of(d, sum[0], sum[1]);
+        out->coarse = sums_of(128.0f * d, high_sum[0], high_sum[1]);
     }
 }

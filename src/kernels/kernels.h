@@ -36,16 +36,28 @@ typedef struct itera_matrix {
 } itera_matrix;
 
 /* ---- Quantized activations -------------------------------------------------------------------
- * Input of the quantized products: blocks of 32 columns, symmetric 8 bit, nearest even.
- * d = max|x| / 127, q = round(x * (127 / max|x|)). The sums are in the form in which products use them. */
+ * Input of the quantized products: blocks of 32 columns, symmetric, 15 bits, nearest even:
+ * d = max|x| / 16256, q = round(x * (16256 / max|x|)), 16256 = 128 * 127.
+ *
+ * Fifteen bits because eight are not enough: rounding the activations to 8 bits costs more accuracy than any
+ * of the weight formats, and a mixture of experts turns such an error into another expert. Where products are
+ * made by 16-bit multiplications (scalar, simd128) the bits are free. The 8-bit dot product of relaxed SIMD
+ * takes q as two planes, q = 128 high + low, and the K types, whose blocks llama.cpp rounds more coarsely
+ * than ours, by the high plane alone. The sums are in the form in which products use them. */
 #define ITERA_ACT_BLOCK 32
-typedef struct itera_act_block {
-    int8_t q[ITERA_ACT_BLOCK];
+#define ITERA_ACT_LARGEST 16256
+typedef struct itera_act_sums {
     float d;
     float dsum;       /* d times the sum of all q: times a weight's minimum, it repays the minima */
     int32_t nsum;     /* minus the sum of all q: times 2^n, it repays the offset of unsigned weights */
-    int32_t nsum_low; /* minus the sum of q[0..15]: Q6_K has a scale for each half */
-} itera_act_block;    /* 48 bytes */
+    int32_t nsum_low; /* minus the sum of the first 16 q: Q6_K has a scale for each half */
+} itera_act_sums;
+typedef struct itera_act_block {
+    int8_t high[ITERA_ACT_BLOCK]; /* (q + 64) >> 7: x / (128 d) rounded, -127 to 127 */
+    int8_t low[ITERA_ACT_BLOCK];  /* q - 128 high: -64 to 63 */
+    itera_act_sums fine;          /* of q */
+    itera_act_sums coarse;        /* of high alone: its d is 128 times the fine one */
+} itera_act_block;                /* 96 bytes */
 
 /* ---- Products --------------------------------------------------------------------------------
  * Order of operations, the same in every variant (each product and each sum below is one rounding, but
@@ -135,7 +147,8 @@ typedef struct itera_kernels {
                       float *scores, int S, int P, float scale);
 } itera_kernels;
 
-/* Variants in ascending order; a build holds all up to its own. */
+/* Variants in ascending order. A native build holds all, a wasm module its best (unless it was compiled with
+ * ITERA_ALL_VARIANTS). */
 typedef enum itera_variant { ITERA_SCALAR = 0, ITERA_SIMD128 = 1, ITERA_RELAXED = 2 } itera_variant;
 
 /* The best variant compiled into this build. */

@@ -16,12 +16,12 @@ static void add_block(float *acc, int rows, const itera_expanded *w, const itera
         for (int half = 0; half < halves; half++) {
             int32_t idot = 0;
             for (int i = half * width; i < (half + 1) * width; i++) {
-                idot += w->q[row][i] * x->q[i];
+                idot += w->q[row][i] * (128 * x->high[i] + x->low[i]);
             }
-            acc[row] = acc[row] + (w->scale[row][half] * x->d) * (float)idot;
+            acc[row] = acc[row] + (w->scale[row][half] * x->fine.d) * (float)idot;
         }
         if (has_min) {
-            acc[row] = acc[row] + w->min[row] * x->dsum;
+            acc[row] = acc[row] + w->min[row] * x->fine.dsum;
         }
     }
 }

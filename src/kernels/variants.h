@@ -3,6 +3,7 @@
 #define ITERA_KERNELS_VARIANTS_H
 
 #include "kernels/kernels.h"
+#include "kernels/simd.h"
 
 #define ITERA_DECLARE_MATMUL(type, v)                                                                        \
     void itera_matmul_##type##_##v(float *y, size_t y_stride, const itera_matrix *w, const void *x, int T,   \
@@ -47,5 +48,14 @@
                              float *scores, int S, int P, float scale);
 
 ITERA_DECLARE_VARIANT(scalar)
+#if ITERA_HAVE_SIMD128
+ITERA_DECLARE_VARIANT(simd128)
+#endif
+#if ITERA_HAVE_RELAXED
+ITERA_DECLARE_VARIANT(relaxed)
+/* The two forms between which itera_matmul_q8_0_relaxed chooses for the engine at hand. */
+ITERA_DECLARE_MATMUL(q8_0_unsigned, relaxed)
+ITERA_DECLARE_MATMUL(q8_0_signed, relaxed)
+#endif
 
 #endif

@@ -1,0 +1,74 @@
+/* Matrix products on relaxed SIMD: i32x4.relaxed_dot_i8x16_i7x16_add takes 16 multiply-adds an instruction,
+ * signed activations by unsigned weights.
+ *
+ * What an engine does with a second operand above 127 is its own choice. Only Q8_0 has such weights, and asks
+ * first: engines that treat them as unsigned without saturation (x86 with VNNI) take them as they are packed,
+ * engines that treat them as signed (Arm) take them with the top bit flipped, and on the rest (x86 without
+ * VNNI saturates) the simd128 product is as fast as a split would be. The integers are the same in all three. */
+#include "kernels/simd.h"
+
+#if ITERA_HAVE_RELAXED
+
+#include <string.h>
+
+#include "kernels/variants.h"
+
+#define ITERA_NAME(kernel) itera_##kernel##_relaxed
+#define ITERA_MADD(a, b, c) itera_relaxed_madd(a, b, c)
+
+#define ITERA_STEPS 8
+#define ITERA_WIDEN 0
+#define ITERA_DOT(x, w, acc) itera_relaxed_dot(x, w, acc)
+
+#include "kernels/matmul_unpack.h"
+
+ITERA_INLINE void operands(v128_t w[8], const v128_t q[8])
+{
+    for (int chunk = 0; chunk < 8; chunk++) {
+        w[chunk] = q[chunk];
+    }
+}
+
+#include "kernels/matmul_quant.h"
+#include "kernels/matmul_float.h"
+
+/* Q8_0 as engines that see the second operand as signed take it. */
+ITERA_INLINE void quants_q8_0_signed(v128_t q[8], const void *packed, int sub)
+{
+    const itera_packed_q8_0 *block = packed;
+    (void)sub;
+    for (int v = 0; v < 8; v++) {
+        q[v] = wasm_v128_xor(wasm_v128_load(block->q[v]), wasm_i8x16_splat(-128));
+    }
+}
+ITERA_VECTOR_TYPE vector_q8_0_signed = {1, sizeof(itera_packed_q8_0), kind_offset, 0, 0, quants_q8_0_signed, scale_q8_0,
+                                        NULL};
+
+ITERA_DEFINE_QUANT_MATMUL(matmul_q8_0_unsigned, vector_q8_0, offset)
+ITERA_DEFINE_QUANT_MATMUL(matmul_q8_0_signed, vector_q8_0_signed, offset)
+
+/* Sums of four products with the extreme operands. The operands are volatile so that no compiler answers in
+ * the engine's place. */
+static int dot_gives(int8_t x, uint8_t w, int32_t expected)
+{
+    volatile int8_t opaque_x = x;
+    volatile uint8_t opaque_w = w;
+    v128_t sum = itera_relaxed_dot(wasm_i8x16_splat(opaque_x), wasm_i8x16_splat((int8_t)opaque_w), wasm_i32x4_splat(1));
+    return wasm_i32x4_extract_lane(sum, 0) == 1 + expected && wasm_i32x4_extract_lane(sum, 3) == 1 + expected;
+}
+
+void itera_matmul_q8_0_relaxed(float *y, size_t y_stride, const itera_matrix *w, const void *x, int T, int row_begin,
+                               int row_end)
+{
+    if (dot_gives(127, 255, 4 * 127 * 255) && dot_gives(-127, 255, -4 * 127 * 255) &&
+        dot_gives(127, 128, 4 * 127 * 128)) {
+        itera_matmul_q8_0_unsigned_relaxed(y, y_stride, w, x, T, row_begin, row_end);
+    } else if (dot_gives(127, 128, -4 * 127 * 128) && dot_gives(-127, 128, 4 * 127 * 128) &&
+               dot_gives(127, 255, -4 * 127)) {
+        itera_matmul_q8_0_signed_relaxed(y, y_stride, w, x, T, row_begin, row_end);
+    } else {
+        itera_matmul_q8_0_simd128(y, y_stride, w, x, T, row_begin, row_end);
+    }
+}
+
+#endif
