@@ -8,8 +8,12 @@ import { Session } from '../../../web/src/session.js';
 import { loadWasm } from '../../../web/src/wasm.js';
 import { modelNumbers } from '../../../web/src/engine.js';
 
-// Node 20 knows relaxed SIMD behind a flag; newer ones have it on and know no flag.
-if (!validates('relaxed')) v8.setFlagsFromString('--experimental-wasm-relaxed-simd');
+// Node 20 knows relaxed SIMD behind a flag, and gets it right only in its optimizing compiler; newer ones have it
+// on and know no flag.
+if (!validates('relaxed')) {
+  v8.setFlagsFromString('--experimental-wasm-relaxed-simd');
+  v8.setFlagsFromString('--no-liftoff');
+}
 
 /** The variants that this engine can run. */
 export const variants = ['scalar', 'simd128', 'relaxed'].filter(validates);

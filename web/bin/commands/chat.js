@@ -1,0 +1,85 @@
+import process from 'node:process'
+import { createInterface } from 'node:readline'
+import { loadModel, printJson, statsLine } from '../io.js'
+import { modelOptions, noMore, readSampling, samplingOptions, samplingUsage } from '../options.js'
+import { statsFields } from './generate.js'
+
+export const usage = `
+usage: itera chat -m MODEL [--system TEXT] [options]
+
+One line is one message. Ctrl-C stops an answer, and ends the program when there is none under way.
+/reset begins anew, /stats shows figures of the last answer, /exit ends.
+
+  -m, --model MODEL         GGUF file or URL
+  --system TEXT             the first message, which sets the tone
+  ${samplingUsage.replace('(128;', '(512;')}
+  --simd VARIANT            scalar, simd128 or relaxed; otherwise the fastest that can run
+  --json                    read all lines, then print { messages, turns }`
+
+export const options = { ...modelOptions, ...samplingOptions, system: { type: 'string' } }
+
+/** @param {import('../options.js').Values} values @param {string[]} positionals */
+export async function run(values, positionals) {
+  noMore(positionals)
+  const sampling = readSampling({ 'max-tokens': '512', ...values })
+  const model = await loadModel(values)
+  try {
+    const chat = model.chat({ ...sampling, system: values.system })
+    await (values.json ? batch : converse)(model, chat)
+  } finally {
+    model.dispose()
+  }
+}
+
+/**
+ * @param {import('../../src/model.js').Model} model
+ * @param {import('../../src/chat.js').Chat} chat
+ */
+async function batch(model, chat) {
+  const turns = []
+  for await (const line of createInterface({ input: process.stdin })) {
+    if (!line.trim()) continue
+    for await (const _ of chat.send(line));
+    if (model.lastStats) turns.push(statsFields(model.lastStats))
+  }
+  printJson({ messages: chat.messages, turns, simd: model.info.simd })
+}
+
+/**
+ * @param {import('../../src/model.js').Model} model
+ * @param {import('../../src/chat.js').Chat} chat
+ */
+async function converse(model, chat) {
+  const lines = createInterface({ input: process.stdin, output: process.stdout, prompt: '> ' })
+  /** @type {AbortController | null} */
+  let answering = null
+  lines.on('SIGINT', () => {
+    if (answering) answering.abort()
+    else lines.close()
+  })
+  if (!model.info.hasChatTemplate) {
+    process.stderr.write('This model has no chat template: it continues what you write.\n')
+  }
+  lines.prompt()
+  for await (const line of lines) {
+    const text = line.trim()
+    if (text === '/exit') break
+    if (text === '/reset') chat.reset()
+    else if (text === '/stats') process.stderr.write(model.lastStats ? `${statsLine(model.lastStats, model.info)}\n` : '')
+    else if (text) {
+      answering = new AbortController()
+      try {
+        for await (const piece of chat.send(text, { signal: answering.signal })) process.stdout.write(piece.text)
+        process.stdout.write('\n')
+      } catch (error) {
+        const { message, code } = /** @type {import('../../types.d.ts').IteraError} */ (error)
+        process.stderr.write(`\nitera: ${message} (${code})\n`)
+        if (code === 'crashed' || code === 'disposed') throw error
+      } finally {
+        answering = null
+      }
+    }
+    lines.prompt()
+  }
+  lines.close()
+}

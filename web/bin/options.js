@@ -1,0 +1,107 @@
+import { UsageError } from './usage.js'
+
+/**
+ * Options that several commands share, in the form of node:util's parseArgs, and how their values are read.
+ *
+ * @typedef {Record<string, any>} Values
+ */
+
+export const modelOptions = {
+  model: { type: 'string', short: 'm' },
+  simd: { type: 'string' },
+}
+
+export const samplingOptions = {
+  'max-tokens': { type: 'string', short: 'n' },
+  temperature: { type: 'string' },
+  'top-k': { type: 'string' },
+  'top-p': { type: 'string' },
+  'min-p': { type: 'string' },
+  'repetition-penalty': { type: 'string' },
+  'presence-penalty': { type: 'string' },
+  'frequency-penalty': { type: 'string' },
+  seed: { type: 'string' },
+  stop: { type: 'string', multiple: true },
+  context: { type: 'string' },
+}
+
+export const samplingUsage = `
+  -n, --max-tokens N        most tokens to write (128; -1: no limit)
+  --temperature T           0 always takes the most probable token (0.8)
+  --top-k K  --top-p P  --min-p P                 which tokens to choose among (40, 0.95, 0.05)
+  --repetition-penalty R  --presence-penalty P  --frequency-penalty F   against repetition (1, 0, 0)
+  --seed N                  the same seed gives the same text
+  --stop TEXT               stop there; may be given several times
+  --context N               room to make for tokens on models with attention`.trim()
+
+/**
+ * @param {Values} values
+ * @returns {import('../types.d.ts').GenerateOptions}
+ */
+export function readSampling(values) {
+  const limit = number(values, 'max-tokens', 128)
+  return {
+    maxTokens: limit === -1 ? Infinity : limit,
+    temperature: number(values, 'temperature'),
+    topK: number(values, 'top-k'),
+    topP: number(values, 'top-p'),
+    minP: number(values, 'min-p'),
+    repetitionPenalty: number(values, 'repetition-penalty'),
+    presencePenalty: number(values, 'presence-penalty'),
+    frequencyPenalty: number(values, 'frequency-penalty'),
+    seed: number(values, 'seed'),
+    stop: values.stop,
+    contextTokens: number(values, 'context'),
+  }
+}
+
+/**
+ * @template {number | undefined} [Fallback=undefined]
+ * @param {Values} values
+ * @param {string} name
+ * @param {Fallback} [fallback]
+ * @returns {number | Fallback}
+ */
+export function number(values, name, fallback) {
+  const text = values[name]
+  if (text === undefined) return /** @type {Fallback} */ (fallback)
+  const value = text.trim() === '' ? NaN : Number(text)
+  if (Number.isNaN(value)) throw new UsageError(`--${name} needs a number, not '${text}'`)
+  return value
+}
+
+/**
+ * @param {Values} values
+ * @param {string} name
+ * @param {number} fallback
+ * @param {number} [least]
+ * @returns {number}
+ */
+export function count(values, name, fallback, least = 0) {
+  const value = number(values, name, fallback)
+  if (Number.isSafeInteger(value) && value >= least) return value
+  throw new UsageError(`--${name} needs a whole number of at least ${least}, not '${values[name]}'`)
+}
+
+/**
+ * @param {Values} values
+ * @param {string} name
+ * @param {string} flag  as it is usually written
+ * @returns {string}
+ */
+export function required(values, name, flag = `--${name}`) {
+  if (values[name] === undefined) throw new UsageError(`${flag} is missing`)
+  return values[name]
+}
+
+/** @param {Values} values @returns {any} */
+export function simd(values) {
+  const names = ['auto', 'scalar', 'simd128', 'relaxed']
+  if (values.simd === undefined || names.includes(values.simd)) return values.simd
+  throw new UsageError(`--simd is one of ${names.join(', ')}, not '${values.simd}'`)
+}
+
+/** @param {string[]} positionals */
+export function noMore(positionals) {
+  if (positionals.length) throw new UsageError(`unexpected argument '${positionals[0]}'`)
+}

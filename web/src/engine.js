@@ -1,0 +1,263 @@
+import { createChatTemplate } from './chat-template.js'
+import { ChatSession } from './chat-session.js'
+import { IteraError } from './errors.js'
+import { checkTokens } from './evaluate.js'
+import { generate } from './generate.js'
+import { loadModel } from './loader.js'
+import { Session } from './session.js'
+import { openSource } from './source.js'
+import { createTokenizer, hasTokenizer } from './tokenizer.js'
+import { loadWasm } from './wasm.js'
+
+/**
+ * What runs inside the worker: one wasm instance with one model, its tokenizer and its sessions.
+ *
+ * @typedef {import('./wasm.js').Wasm} Wasm
+ * @typedef {import('./metadata.js').Metadata} Metadata
+ * @typedef {import('./options.js').GenerationOptions} GenerationOptions
+ * @typedef {import('./tokenizer.js').Tokenizer} Tokenizer
+ * @typedef {import('../types.d.ts').ModelInfo} ModelInfo
+ * @typedef {import('../types.d.ts').ChatMessage} ChatMessage
+ * @typedef {import('../types.d.ts').Piece} Piece
+ *
+ * @typedef {object} JobContext
+ * @property {AbortSignal} signal
+ * @property {(event: string, data: any) => void} emit
+ */
+
+/** Numbers of `itera_model_info`. */
+const Info = Object.freeze({
+  vocabulary: 0, layers: 1, width: 2, contextLength: 3, weightBytes: 4, parameters: 5, activeParameters: 6,
+  embeddingParameters: 7, stateBytes: 8, kvBytesPerToken: 9, scratchBytes: 10, flopsPerToken: 11,
+})
+
+/** Header arrays that the tokenizer turns into its own tables. */
+const TOKENIZER_ARRAYS = ['tokens', 'merges', 'scores', 'token_type'].map(name => `tokenizer.ggml.${name}`)
+
+/**
+ * The sizes the core states for a model.
+ *
+ * @param {Wasm} wasm
+ * @param {number} model
+ */
+export function modelNumbers(wasm, model) {
+  const numbers = /** @type {Record<keyof typeof Info, number>} */ ({})
+  for (const [name, which] of Object.entries(Info)) {
+    numbers[/** @type {keyof typeof Info} */ (name)] = wasm.exports.itera_model_info(model, which)
+  }
+  return numbers
+}
+
+export class Engine {
+  /** @type {Tokenizer | null} */
+  #tokenizer = null
+  /** @type {IteraError | null} */
+  #tokenizerError = null
+  /** @type {ReturnType<typeof createChatTemplate>} */
+  #template = null
+  /** Kept for the next completion, so that a page that generates often does not allocate often. @type {Session | null} */
+  #idle = null
+  /** @type {Map<number, ChatSession>} */
+  #chats = new Map()
+
+  /** @param {Wasm} wasm */
+  constructor(wasm) {
+    this.wasm = wasm
+    this.model = 0
+    this.vocabulary = 0
+    /** @type {ReturnType<typeof modelNumbers>} */
+    this.numbers = /** @type {any} */ ({})
+    /** @type {ReadonlySet<number>} */
+    this.endOfGeneration = new Set()
+  }
+
+  /**
+   * @param {{ source: import('./source.js').SourceDescription, simd?: any }} args
+   * @param {JobContext} context
+   * @returns {Promise<{ engine: Engine, info: ModelInfo }>}
+   */
+  static async load({ source, simd }, { signal, emit }) {
+    const engine = new Engine(await loadWasm({ simd }))
+    const opened = await openSource(source, signal)
+    const report = throttle((/** @type {any} */ progress) => emit('progress', progress))
+    const { model, metadata, fileBytes } = await loadModel(engine.wasm, opened, {
+      signal, onProgress: report, onHeader: header => engine.#readText(header),
+    })
+    engine.model = model
+    engine.numbers = modelNumbers(engine.wasm, model)
+    engine.vocabulary = engine.numbers.vocabulary
+    return { engine, info: engine.#info(metadata, fileBytes) }
+  }
+
+  /**
+   * Takes tokenizer and chat template from the header. A tokenizer we do not have is no reason to refuse the
+   * model, which also works on token ids: text calls will say what is missing. A broken one is.
+   *
+   * @param {Metadata} metadata
+   */
+  #readText(metadata) {
+    try {
+      if (hasTokenizer(metadata)) this.#tokenizer = createTokenizer(metadata)
+    } catch (error) {
+      if (!(error instanceof IteraError) || error.code !== 'unsupported') throw error
+      this.#tokenizerError = error
+    }
+    metadata.forget(TOKENIZER_ARRAYS)
+    const eos = metadata.get('tokenizer.ggml.eos_token_id')
+    this.endOfGeneration = this.#tokenizer?.endOfGeneration ?? new Set(typeof eos === 'number' ? [eos] : [])
+    this.#template = this.#tokenizer && createChatTemplate(metadata, this.#tokenizer)
+  }
+
+  /**
+   * @param {Metadata} metadata
+   * @param {number} fileBytes
+   * @returns {ModelInfo}
+   */
+  #info(metadata, fileBytes) {
+    const n = this.numbers
+    return {
+      architecture: metadata.get('general.architecture'),
+      name: metadata.get('general.name') ?? '',
+      parameters: { total: n.parameters, active: n.activeParameters, embedding: n.embeddingParameters },
+      vocabulary: n.vocabulary,
+      layers: n.layers,
+      width: n.width,
+      contextLength: n.contextLength,
+      fileBytes,
+      weightBytes: n.weightBytes,
+      memoryBytes: this.wasm.memoryBytes,
+      stateBytes: n.stateBytes,
+      kvBytesPerToken: n.kvBytesPerToken,
+      scratchBytes: n.scratchBytes,
+      flopsPerToken: n.flopsPerToken,
+      simd: this.wasm.variant,
+      threads: 1,
+      wasmBytes: this.wasm.moduleBytes,
+      hasChatTemplate: this.#template !== null,
+      tokenizer: this.#tokenizer ? (metadata.get('tokenizer.ggml.pre') ?? 'default') : null,
+      bosToken: this.#tokenizer?.bos ?? null,
+      eosToken: this.#tokenizer?.eos ?? null,
+    }
+  }
+
+  /** @returns {Tokenizer} */
+  get tokenizer() {
+    if (this.#tokenizer) return this.#tokenizer
+    throw new IteraError('no-tokenizer', this.#tokenizerError?.message ?? 'this file has no tokenizer')
+  }
+
+  /** Text of generated tokens; empty without a tokenizer. @param {{ special?: boolean }} [options] */
+  decodeStream(options) {
+    return this.#tokenizer?.decodeStream(options) ?? { push: () => '', flush: () => '' }
+  }
+
+  /** @param {number} token */
+  tokenText(token) { return this.#tokenizer?.tokenText(token) ?? '' }
+
+  /**
+   * The prompt of a conversation, as the model was trained to read it.
+   *
+   * @param {ChatMessage[]} messages
+   * @returns {string}
+   */
+  render(messages) {
+    if (this.#template) return this.#template.render(messages)
+    // Plain completion: the model writes on behind what was said, answers follow their question directly.
+    return messages.map(({ role, content }, i) => i > 0 && role !== 'assistant' ? `\n\n${content}` : content).join('')
+  }
+
+  /**
+   * @param {string | ArrayLike<number>} prompt
+   * @param {{ special?: boolean, addBos?: boolean }} [options]
+   * @returns {Int32Array}
+   */
+  encode(prompt, options) {
+    if (typeof prompt !== 'string') return checkTokens(prompt, this.vocabulary)
+    const tokens = this.tokenizer.encode(prompt, options)
+    const { bos } = this.tokenizer
+    // Nothing at all is asked of the model: let it begin a text.
+    return tokens.length || bos === null ? tokens : Int32Array.of(bos)
+  }
+
+  /**
+   * @param {{ prompt: string | number[], options: GenerationOptions }} args
+   * @param {JobContext} context
+   */
+  async generate({ prompt, options }, { signal, emit }) {
+    const tokens = this.encode(prompt, { special: options.parseSpecial })
+    const session = this.#takeSession(this.contextFor(tokens.length, options))
+    try {
+      return await generate({
+        engine: this, session, prompt: tokens, history: new Int32Array(0), options, signal,
+        emit: piece => emit('piece', piece),
+      })
+    } finally {
+      this.#giveSession(session)
+    }
+  }
+
+  /**
+   * @param {{ chat: number, messages: ChatMessage[], options: GenerationOptions }} args
+   * @param {JobContext} context
+   */
+  chat({ chat, messages, options }, { signal, emit }) {
+    let session = this.#chats.get(chat)
+    if (!session) this.#chats.set(chat, session = new ChatSession(this))
+    return session.send(messages, options, { signal, emit: piece => emit('piece', piece) })
+  }
+
+  /** @param {number} chat */
+  closeChat(chat) {
+    this.#chats.get(chat)?.close()
+    this.#chats.delete(chat)
+  }
+
+  /**
+   * Positions the KV cache needs for this generation; without a cache nothing has to be known beforehand.
+   *
+   * @param {number} promptTokens
+   * @param {GenerationOptions} options
+   */
+  contextFor(promptTokens, { contextTokens, maxTokens }) {
+    if (contextTokens || !this.numbers.kvBytesPerToken || maxTokens === Infinity) return contextTokens
+    const { contextLength } = this.numbers
+    return Math.min(promptTokens + maxTokens, contextLength || Infinity)
+  }
+
+  /** @param {number} context */
+  newSession(context) { return new Session(this.wasm, this.model, context) }
+
+  /** @param {number} context */
+  #takeSession(context) {
+    const idle = this.#idle
+    this.#idle = null
+    if (idle && (idle.context === context || !this.numbers.kvBytesPerToken)) {
+      idle.reset()
+      return idle
+    }
+    idle?.free()
+    return this.newSession(context)
+  }
+
+  /** @param {Session} session */
+  #giveSession(session) {
+    this.#idle?.free()
+    this.#idle = session
+  }
+}
+
+/**
+ * Passes on the first call, the last (where loaded equals total) and in between at most one in 50 ms:
+ * a fast disk would otherwise post thousands of messages.
+ *
+ * @param {(progress: { loaded: number, total: number | undefined }) => void} report
+ */
+function throttle(report) {
+  let last = -Infinity
+  return (/** @type {{ loaded: number, total: number | undefined }} */ progress) => {
+    const now = performance.now()
+    if (now - last < 50 && progress.loaded !== progress.total) return
+    last = now
+    report(progress)
+  }
+}

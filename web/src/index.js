@@ -1,0 +1,47 @@
+/**
+ * Itera-Lite: state-space language models in the browser and in Node.
+ *
+ * The public face of the package; types.d.ts is its documentation.
+ */
+import { Client } from './client.js'
+import { IteraError } from './errors.js'
+import { chooseVariant, validates, variants } from './features.js'
+import { Model } from './model.js'
+import { Event, Request } from './protocol.js'
+import { describeSource } from './source.js'
+
+export { IteraError } from './errors.js'
+export { benchmark } from './bench.js'
+
+export const Itera = {
+  /**
+   * Loads a model into a worker of its own.
+   *
+   * @param {import('../types.d.ts').ModelSource} source
+   * @param {import('../types.d.ts').LoadOptions} [options]
+   * @returns {Promise<Model>}
+   */
+  async load(source, { onProgress, signal, simd = 'auto', headers } = {}) {
+    const description = describeSource(source, { headers })
+    chooseVariant(simd)                                 // a build that cannot run is reported before anything starts
+    if (signal?.aborted) throw new IteraError('aborted', 'loading was aborted')
+    const client = await Client.start()
+    try {
+      const info = await client.call(Request.load, { source: description, simd }, {
+        signal,
+        onEvent: (event, data) => { if (event === Event.progress) onProgress?.(data) },
+      })
+      return new Model(client, info)
+    } catch (error) {
+      client.dispose()
+      throw error
+    }
+  },
+
+  /**
+   * The builds of the engine that can run here, from the slowest to the fastest.
+   *
+   * @returns {import('../types.d.ts').SimdVariant[]}
+   */
+  supportedSimd() { return variants.filter(validates) },
+}

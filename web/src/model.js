@@ -1,0 +1,136 @@
+import { Chat } from './chat.js'
+import { IteraError } from './errors.js'
+import { completeOptions } from './options.js'
+import { Request } from './protocol.js'
+
+/**
+ * A loaded model, on the main thread: a thin face over the worker that holds it.
+ *
+ * @typedef {import('../types.d.ts').GenerateOptions} GenerateOptions
+ * @typedef {import('../types.d.ts').Piece} Piece
+ * @typedef {import('../types.d.ts').Stats} Stats
+ */
+export class Model {
+  #client
+  #chats = 0
+
+  /**
+   * @param {import('./client.js').Client} client
+   * @param {import('../types.d.ts').ModelInfo} info
+   */
+  constructor(client, info) {
+    this.#client = client
+    this.info = info
+    /** Figures of the last generation that ended. @type {Stats | null} */
+    this.lastStats = null
+  }
+
+  /**
+   * Continues a text. Leaving the loop, or aborting the signal, ends the work in the worker.
+   *
+   * @param {string | ArrayLike<number>} prompt  text, or token ids
+   * @param {GenerateOptions} [options]
+   * @returns {AsyncGenerator<Piece, Stats, void>}
+   */
+  async * generate(prompt, { signal, ...options } = {}) {
+    const args = { prompt: typeof prompt === 'string' ? prompt : idList(prompt), options: completeOptions(options) }
+    return yield * this.stream(Request.generate, args, signal)
+  }
+
+  /**
+   * A conversation. Nothing happens until its first message is sent.
+   *
+   * @param {import('../types.d.ts').ChatOptions} [options]
+   * @returns {Chat}
+   */
+  chat(options) {
+    return new Chat(this, this.#chats++, options)
+  }
+
+  /**
+   * @param {string} text
+   * @param {{ addSpecial?: boolean, parseSpecial?: boolean }} [options]
+   * @returns {Promise<number[]>}
+   */
+  tokenize(text, { addSpecial = false, parseSpecial = false } = {}) {
+    return this.call(Request.tokenize, { text: String(text), addSpecial, parseSpecial })
+  }
+
+  /**
+   * @param {ArrayLike<number>} tokens
+   * @param {{ special?: boolean }} [options]
+   * @returns {Promise<string>}
+   */
+  async detokenize(tokens, { special = false } = {}) {
+    return this.call(Request.detokenize, { tokens: idList(tokens), special })
+  }
+
+  /**
+   * @param {ArrayLike<number>} tokens
+   * @param {{ piece?: number, step?: boolean, signal?: AbortSignal }} [options]
+   * @returns {Promise<Float32Array>} [tokens, vocabulary]
+   */
+  async logits(tokens, { piece = 0, step = false, signal } = {}) {
+    if (!(Number.isInteger(piece) && piece >= 0)) {
+      throw new IteraError('argument', `piece must be a whole number; got ${String(piece)}`)
+    }
+    return this.call(Request.logits, { tokens: idList(tokens), piece, step }, { signal })
+  }
+
+  /**
+   * @param {ArrayLike<number>} tokens
+   * @returns {Promise<Float32Array>} -ln p of every token but the first
+   */
+  async score(tokens) {
+    const ids = idList(tokens)
+    if (ids.length < 2) throw new IteraError('argument', 'a score needs at least two tokens')
+    return this.call(Request.score, { tokens: ids })
+  }
+
+  /** The size of the engine's memory now. @returns {Promise<number>} in bytes */
+  async memoryBytes() {
+    const { memoryBytes } = await this.call(Request.memory, {})
+    return memoryBytes
+  }
+
+  /** Ends the worker and frees everything. Pending calls and later ones are rejected with code 'disposed'. */
+  dispose() {
+    this.#client.dispose()
+  }
+
+  [Symbol.dispose ?? Symbol.for('Symbol.dispose')]() {
+    this.dispose()
+  }
+
+  /**
+   * For the other files of the package.
+   *
+   * @internal
+   * @param {string} type
+   * @param {any} args
+   * @param {import('./client.js').CallOptions} [options]
+   */
+  call(type, args, options) {
+    return this.#client.call(type, args, options)
+  }
+
+  /**
+   * @internal
+   * @param {string} type
+   * @param {any} args
+   * @param {AbortSignal} [signal]
+   * @returns {AsyncGenerator<Piece, Stats, void>}
+   */
+  async * stream(type, args, signal) {
+    const stats = yield * this.#client.stream(type, args, signal)
+    this.lastStats = stats
+    this.info.memoryBytes = stats.memoryBytes
+    return stats
+  }
+}
+
+/** @param {ArrayLike<number>} tokens @returns {number[]} */
+function idList(tokens) {
+  if (typeof tokens === 'object' && tokens !== null && 'length' in tokens) return Array.from(tokens)
+  throw new IteraError('argument', 'tokens must be a list of token ids')
+}

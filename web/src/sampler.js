@@ -1,0 +1,88 @@
+/**
+ * The core's sampler with the options of one generation.
+ *
+ * @typedef {import('./wasm.js').Wasm} Wasm
+ * @typedef {import('./session.js').Session} Session
+ * @typedef {import('./options.js').GenerationOptions} GenerationOptions
+ */
+
+/** Numbers of the options on the other side. */
+const Setting = Object.freeze({
+  temperature: 0, topK: 1, topP: 2, minP: 3, repetitionPenalty: 4, presencePenalty: 5, frequencyPenalty: 6, seed: 7,
+  penaltyWindow: 8,
+})
+
+export class Sampler {
+  #wasm
+  #handle
+
+  /**
+   * @param {Wasm} wasm
+   * @param {number} vocabulary
+   * @param {GenerationOptions} options
+   */
+  constructor(wasm, vocabulary, options) {
+    this.#wasm = wasm
+    const x = wasm.exports
+    this.#handle = wasm.checkHandle(x.itera_sampler_create(vocabulary))
+    try {
+      for (const [name, which] of Object.entries(Setting)) {
+        x.itera_sampler_set(this.#handle, which, options[/** @type {keyof typeof Setting} */ (name)])
+      }
+      for (const [token, bias] of Object.entries(options.logitBias)) {
+        wasm.check(x.itera_sampler_bias(this.#handle, Number(token), bias))
+      }
+    } catch (error) {
+      this.free()
+      throw error
+    }
+  }
+
+  /**
+   * Records tokens for the penalties.
+   *
+   * @param {ArrayLike<number>} tokens
+   */
+  accept(tokens) {
+    for (let i = 0; i < tokens.length; i++) this.#wasm.exports.itera_sampler_accept(this.#handle, tokens[i])
+  }
+
+  /**
+   * @param {Session} session
+   * @returns {number} a token, not yet accepted
+   */
+  sample(session) {
+    return this.#wasm.check(this.#wasm.exports.itera_sampler_sample(this.#handle, session.handle))
+  }
+
+  /**
+   * ln p of the token just sampled, before temperature and filters.
+   *
+   * @param {Session} session
+   */
+  logprob(session) {
+    return this.#wasm.exports.itera_sampler_logprob(this.#handle, session.handle)
+  }
+
+  /**
+   * The most probable tokens, before temperature and filters.
+   *
+   * @param {Session} session
+   * @param {number} count
+   * @returns {{ token: number, logprob: number }[]}
+   */
+  top(session, count) {
+    const wasm = this.#wasm
+    const tokens = wasm.staging(count * 8)
+    const logprobs = tokens + count * 4
+    const found = wasm.exports.itera_sampler_top(this.#handle, session.handle, count, tokens, logprobs)
+    const ids = wasm.i32(tokens, found)
+    const values = wasm.f32(logprobs, found)
+    return Array.from(ids, (token, i) => ({ token, logprob: values[i] }))
+  }
+
+  free() {
+    if (this.#handle) this.#wasm.exports.itera_sampler_free(this.#handle)
+    this.#handle = 0
+  }
+}

@@ -1,0 +1,211 @@
+import { IteraError } from './errors.js'
+import { chooseVariant } from './features.js'
+import { hasNodeModules, nodeModule } from './platform.js'
+
+/**
+ * The boundary to the C core: loads one of the three builds and gives its flat exports a few helpers.
+ *
+ * Pointers arrive as signed 32-bit numbers and are made unsigned here. Views of the heap are made afresh
+ * for every use: any call that allocates may grow the memory, which detaches older ones.
+ *
+ * @typedef {import('../types.d.ts').SimdVariant} SimdVariant
+ */
+
+// Three literals, so that bundlers find, copy and rename the files.
+const files = {
+  scalar: () => new URL('../dist/itera-scalar.wasm', import.meta.url),
+  simd128: () => new URL('../dist/itera-simd128.wasm', import.meta.url),
+  relaxed: () => new URL('../dist/itera-relaxed.wasm', import.meta.url),
+}
+
+const utf8 = new TextDecoder()
+const encoder = new TextEncoder()
+
+/**
+ * @param {{ simd?: SimdVariant | 'auto' }} [options]
+ * @returns {Promise<Wasm>}
+ */
+export async function loadWasm({ simd = 'auto' } = {}) {
+  const variant = chooseVariant(simd)
+  const bytes = await readModule(files[variant]())
+  const module = await WebAssembly.compile(bytes)
+  const instance = await WebAssembly.instantiate(module, stubImports(module))
+  return new Wasm(instance, variant, bytes.byteLength)
+}
+
+/**
+ * @param {URL} url
+ * @returns {Promise<ArrayBuffer | Uint8Array<ArrayBuffer>>}
+ */
+async function readModule(url) {
+  try {
+    if (hasNodeModules && url.protocol === 'file:') {
+      const fs = /** @type {typeof import('node:fs/promises')} */ (await nodeModule('node:fs/promises'))
+      return /** @type {Uint8Array<ArrayBuffer>} */ (await fs.readFile(url))
+    }
+    const response = await fetch(url)
+    if (!response.ok) throw new Error(`HTTP status ${response.status}`)
+    return await response.arrayBuffer()
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new IteraError('network', `the engine ${url.href} cannot be read: ${reason}`, { cause: error })
+  }
+}
+
+/**
+ * The core needs nothing from outside. What libc still imports is answered with "not supported", and an
+ * attempt to end the program becomes a trap.
+ *
+ * @param {WebAssembly.Module} module
+ * @returns {WebAssembly.Imports}
+ */
+function stubImports(module) {
+  const notSupported = 52                               // wasi errno ENOSYS
+  /** @type {Record<string, Record<string, any>>} */
+  const imports = {}
+  for (const { module: space, name, kind } of WebAssembly.Module.imports(module)) {
+    if (kind !== 'function') throw new IteraError('internal', `unexpected import ${space}.${name}`)
+    imports[space] ??= {}
+    imports[space][name] = /^(_*abort|proc_exit|exit)/.test(name)
+      ? () => { throw new WebAssembly.RuntimeError(`the engine called ${name}`) }
+      : () => space.startsWith('wasi') ? notSupported : 0
+  }
+  return imports
+}
+
+export class Wasm {
+  #staging = { pointer: 0, bytes: 0 }
+
+  /**
+   * @param {WebAssembly.Instance} instance
+   * @param {SimdVariant} variant
+   * @param {number} moduleBytes
+   */
+  constructor(instance, variant, moduleBytes) {
+    /** @type {Record<string, (...args: any[]) => number>} */
+    this.exports = /** @type {any} */ (instance.exports)
+    this.memory = /** @type {WebAssembly.Memory} */ (instance.exports.memory)
+    this.variant = variant
+    this.moduleBytes = moduleBytes
+    this.exports._initialize?.()
+  }
+
+  get memoryBytes() { return this.memory.buffer.byteLength }
+
+  /** @param {number} pointer @param {number} length */
+  u8(pointer, length) { return new Uint8Array(this.memory.buffer, pointer >>> 0, length) }
+
+  /** @param {number} pointer @param {number} length */
+  u32(pointer, length) { return new Uint32Array(this.memory.buffer, pointer >>> 0, length) }
+
+  /** @param {number} pointer @param {number} length */
+  i32(pointer, length) { return new Int32Array(this.memory.buffer, pointer >>> 0, length) }
+
+  /** @param {number} pointer @param {number} length */
+  f32(pointer, length) { return new Float32Array(this.memory.buffer, pointer >>> 0, length) }
+
+  /** @param {number} pointer @param {number} length  in bytes of UTF-8 */
+  string(pointer, length) { return utf8.decode(this.u8(pointer, length)) }
+
+  /** @param {number} pointer  of a NUL-terminated string */
+  cString(pointer) {
+    const heap = new Uint8Array(this.memory.buffer)
+    const start = pointer >>> 0
+    return utf8.decode(heap.subarray(start, heap.indexOf(0, start)))
+  }
+
+  /**
+   * @param {number} bytes
+   * @returns {number} a pointer the caller frees
+   */
+  alloc(bytes) {
+    const pointer = this.exports.itera_alloc(bytes) >>> 0
+    if (!pointer) throw new IteraError('memory', `no memory for ${bytes} more bytes`)
+    return pointer
+  }
+
+  /** @param {number} pointer */
+  free(pointer) { this.exports.itera_free(pointer) }
+
+  /**
+   * A block for passing data in or out, kept between calls and overwritten by the next user: valid until
+   * the next staging call, so never across an await.
+   *
+   * @param {number} bytes
+   * @returns {number}
+   */
+  staging(bytes) {
+    if (bytes > this.#staging.bytes) {
+      if (this.#staging.pointer) this.free(this.#staging.pointer)
+      this.#staging = { pointer: 0, bytes: 0 }
+      const size = Math.max(bytes, 4096)
+      this.#staging = { pointer: this.alloc(size), bytes: size }
+    }
+    return this.#staging.pointer
+  }
+
+  /** Frees the staging block, after a use that made it large. */
+  dropStaging() {
+    if (this.#staging.pointer) this.free(this.#staging.pointer)
+    this.#staging = { pointer: 0, bytes: 0 }
+  }
+
+  /**
+   * Copies bytes into the staging block.
+   *
+   * @param {Uint8Array} bytes
+   * @returns {number}
+   */
+  stage(bytes) {
+    const pointer = this.staging(bytes.length)
+    this.u8(pointer, bytes.length).set(bytes)
+    return pointer
+  }
+
+  /**
+   * Copies token ids into the staging block, with room for `extra` bytes behind them.
+   *
+   * @param {ArrayLike<number>} tokens
+   * @param {number} [extra]
+   * @returns {number}
+   */
+  stageTokens(tokens, extra = 0) {
+    const pointer = this.staging(tokens.length * 4 + extra)
+    this.i32(pointer, tokens.length).set(tokens)
+    return pointer
+  }
+
+  /** @param {string} text @returns {{ pointer: number, length: number }} */
+  stageText(text) {
+    const bytes = encoder.encode(text)
+    return { pointer: this.stage(bytes), length: bytes.length }
+  }
+
+  /**
+   * Passes a status on, or throws the failure it stands for.
+   *
+   * @param {number} status
+   * @returns {number}
+   */
+  check(status) {
+    if (status < 0) throw this.error(status)
+    return status
+  }
+
+  /** @param {number} status  negative */
+  error(status) {
+    const code = /** @type {any} */ (this.cString(this.exports.itera_status_code(status)))
+    return new IteraError(code, this.cString(this.exports.itera_error_text()) || code)
+  }
+
+  /**
+   * Passes a handle on, or throws why it could not be made.
+   *
+   * @param {number} handle
+   * @returns {number}
+   */
+  checkHandle(handle) {
+    if (!handle) throw this.error(this.exports.itera_last_status() || -2)
+    return handle >>> 0
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * The worker's entry. It serves one model and keeps no other state than its engine and the requests under way;
+ * protocol.js describes the messages.
+ */
+import { Engine } from './engine.js'
+import { describeError, IteraError } from './errors.js'
+import { computeLogits, computeScore } from './evaluate.js'
+import { openPort } from './platform.js'
+import { Request } from './protocol.js'
+
+/**
+ * @typedef {import('./engine.js').JobContext} JobContext
+ * @typedef {import('./protocol.js').RequestMessage} RequestMessage
+ */
+
+/** @type {Engine | null} */
+let loaded = null
+
+/** Requests under way, by id. @type {Map<number, AbortController>} */
+const jobs = new Map()
+
+const post = openPort(serve)
+
+/** @returns {Engine} */
+function engine() {
+  if (loaded) return loaded
+  throw new IteraError('argument', 'no model has been loaded')
+}
+
+/** @type {Record<string, (args: any, context: JobContext) => any>} */
+const handlers = {
+  async [Request.load](args, context) {
+    const { engine, info } = await Engine.load(args, context)
+    loaded = engine
+    return info
+  },
+  [Request.generate]: (args, context) => engine().generate(args, context),
+  [Request.chat]: (args, context) => engine().chat(args, context),
+  [Request.closeChat]: ({ chat }) => engine().closeChat(chat),
+  [Request.tokenize]: ({ text, addSpecial, parseSpecial }) =>
+    Array.from(engine().tokenizer.encode(text, { special: parseSpecial, addBos: addSpecial ? undefined : false })),
+  [Request.detokenize]: ({ tokens, special }) => engine().tokenizer.decode(tokens, { special }),
+  [Request.logits]: (args, context) => computeLogits(engine(), args, context.signal),
+  [Request.score]: args => computeScore(engine(), args),
+  [Request.memory]: () => ({ memoryBytes: engine().wasm.memoryBytes }),
+  [Request.abort]: ({ target }) => jobs.get(target)?.abort(),
+}
+
+/** @param {RequestMessage} request */
+async function serve({ id, type, args, aborted }) {
+  const job = new AbortController()
+  if (aborted) job.abort()
+  jobs.set(id, job)
+  try {
+    const handler = handlers[type]
+    if (!handler) throw new IteraError('argument', `unknown request '${type}'`)
+    const result = await handler(args, {
+      signal: job.signal,
+      emit: (event, data) => post({ id, event, data }),
+    })
+    post({ id, result }, ArrayBuffer.isView(result) ? [result.buffer] : [])
+  } catch (error) {
+    post({ id, error: describeError(error) })
+  } finally {
+    jobs.delete(id)
+  }
+}

@@ -1,0 +1,234 @@
+/** Itera-Lite: state-space language models in the browser and in Node. */
+
+/** A build of the engine: plain WebAssembly, 128-bit SIMD, or relaxed SIMD. */
+export type SimdVariant = 'scalar' | 'simd128' | 'relaxed'
+
+/** A URL, a File or Blob, the bytes themselves, or (in Node) a path. */
+export type ModelSource = string | URL | Blob | ArrayBuffer | SharedArrayBuffer | ArrayBufferView
+
+/**
+ * What went wrong, for programs. `message` tells people.
+ *
+ * - argument: a call that makes no sense
+ * - network: the server cannot be reached, or answered with an error status
+ * - not-found: nothing is at that path or URL
+ * - unreadable: a local file that exists but cannot be read
+ * - unwritable: a file cannot be written (command line only)
+ * - not-gguf, corrupt, unsupported, incomplete: the file is not GGUF, contradicts itself, needs something that is
+ *   not supported, or ends too early
+ * - memory: there is not enough of it
+ * - no-tokenizer: a text call on a model without a (supported) tokenizer; token ids still work
+ * - template: the file's chat template failed
+ * - token: an id outside the vocabulary
+ * - context-full: the prompt is longer than the model or the session allows
+ * - busy: the conversation is still answering
+ * - snapshot: a saved state that does not fit
+ * - aborted: stopped by an AbortSignal
+ * - disposed: the model was disposed
+ * - crashed: the worker ended; load the model again
+ * - internal: a bug in this package
+ */
+export type ErrorCode =
+  | 'argument' | 'network' | 'not-found' | 'unreadable' | 'unwritable' | 'not-gguf' | 'corrupt' | 'unsupported' | 'incomplete'
+  | 'memory' | 'no-tokenizer' | 'template' | 'token' | 'context-full' | 'busy' | 'snapshot' | 'aborted' | 'disposed'
+  | 'crashed' | 'internal'
+
+export class IteraError extends Error {
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions)
+  readonly code: ErrorCode
+}
+
+export interface Progress {
+  /** Bytes so far. */
+  loaded: number
+  /** Bytes in all; undefined until it is known. */
+  total: number | undefined
+}
+
+export interface LoadOptions {
+  onProgress?: (progress: Progress) => void
+  /** Aborting rejects with code 'aborted'. */
+  signal?: AbortSignal
+  /** Forces one build of the engine; the default is the fastest that can run here. */
+  simd?: SimdVariant | 'auto'
+  /** Sent with the request when the source is a URL. */
+  headers?: Record<string, string>
+}
+
+export interface GenerateOptions {
+  /** Above 0: how freely to choose (default 0.8). 0: always the most probable token. */
+  temperature?: number
+  /** Choose among this many of the most probable tokens (default 40; 0: all). */
+  topK?: number
+  /** Choose among the most probable tokens that together have this probability (default 0.95; 1: all). */
+  topP?: number
+  /** Leave out tokens less probable than this part of the best one's probability (default 0.05; 0: none). */
+  minP?: number
+  /** Divides the logits of tokens used lately (default 1: off). */
+  repetitionPenalty?: number
+  /** Taken off the logit of every token used lately (default 0). */
+  presencePenalty?: number
+  /** Taken off for each time a token was used lately (default 0). */
+  frequencyPenalty?: number
+  /** How many of the last tokens count as lately, prompt included (default 64). */
+  penaltyWindow?: number
+  /** Added to the logit of a token, by its id. -Infinity forbids it. */
+  logitBias?: Record<string | number, number>
+  /** The same seed gives the same text; chosen at random otherwise and told in the stats. */
+  seed?: number
+  /** The most tokens to generate (default 512). */
+  maxTokens?: number
+  /** Text at which to stop; it is not part of what is given out. */
+  stop?: string | string[]
+  /** true: the log probability of each token; a number: also those of that many alternatives (at most 20). */
+  logprobs?: boolean | number
+  /** Special tokens written in the prompt, such as <|endoftext|>, become those tokens (default false). */
+  parseSpecial?: boolean
+  /** Goes on past the token that ends a text (default false). */
+  ignoreEndOfText?: boolean
+  /** Tokens to make room for on models with attention layers; 0 or absent: as many as are needed. */
+  contextTokens?: number
+  /** Aborting ends the generation between two tokens; finishReason is then 'aborted'. */
+  signal?: AbortSignal
+}
+
+export interface Piece {
+  /** What this token adds to the text: often empty, for a token that is a part of a character. */
+  text: string
+  /** Absent on a last piece that only brings text held back before. */
+  token?: number
+  /** ln of its probability, before temperature and filters; with `logprobs`. */
+  logprob?: number
+  /** The most probable tokens in its place; with `logprobs` above 0. */
+  top?: { token: number, logprob: number, text: string }[]
+}
+
+export interface Stats {
+  /** Tokens of the whole prompt, of which `cachedTokens` had been read before. */
+  promptTokens: number
+  cachedTokens: number
+  generatedTokens: number
+  /** Milliseconds from the request to the first token. */
+  ttftMs: number
+  /** Prompt tokens read a second. */
+  prefillTps: number
+  /** Tokens generated a second, after the first; 0 where there was no second. */
+  decodeTps: number
+  /** stop: the model or a stop string ended it; length: maxTokens or a full context did. */
+  finishReason: 'stop' | 'length' | 'aborted'
+  seed: number
+  /** Size of the engine's memory at the end. */
+  memoryBytes: number
+}
+
+export interface ChatMessage {
+  role: 'system' | 'user' | 'assistant' | (string & {})
+  content: string
+}
+
+export interface ChatOptions extends Omit<GenerateOptions, 'signal'> {
+  /** The first message, which sets the tone. */
+  system?: string
+  /** Messages of an earlier conversation to go on from. */
+  messages?: ChatMessage[]
+}
+
+export interface ModelInfo {
+  architecture: string
+  name: string
+  /** Weights in all, those one token uses, and those in the embedding tables. */
+  parameters: { total: number, active: number, embedding: number }
+  vocabulary: number
+  layers: number
+  width: number
+  /** Tokens the model was made for; 0: no limit. */
+  contextLength: number
+  fileBytes: number
+  weightBytes: number
+  /** The engine's whole memory; grows with sessions. */
+  memoryBytes: number
+  /** The memory of one conversation, however long. */
+  stateBytes: number
+  /** What each token of a conversation adds on models with attention layers; 0 on pure state-space models. */
+  kvBytesPerToken: number
+  scratchBytes: number
+  flopsPerToken: number
+  simd: SimdVariant
+  threads: number
+  wasmBytes: number
+  hasChatTemplate: boolean
+  /** Name of the pre-tokenizer; null where text calls are not possible. */
+  tokenizer: string | null
+  /** The tokens that begin and end a text, where there are such. */
+  bosToken: number | null
+  eosToken: number | null
+}
+
+export class Chat {
+  private constructor()
+  /** The conversation so far; a copy. */
+  readonly messages: ChatMessage[]
+  /** Says something and streams the answer; the generator's return value is the stats. */
+  send(text: string, options?: GenerateOptions): AsyncGenerator<Piece, Stats, void>
+  /** Back to the beginning: only the system message stays. */
+  reset(): void
+  /** Frees the conversation's state. */
+  dispose(): void
+}
+
+export class Model {
+  private constructor()
+  readonly info: ModelInfo
+  /** Figures of the last generation that ended. */
+  readonly lastStats: Stats | null
+  /** Continues a text or a list of token ids; the generator's return value is the stats. */
+  generate(prompt: string | ArrayLike<number>, options?: GenerateOptions): AsyncGenerator<Piece, Stats, void>
+  /** A conversation, through the file's own chat template where it has one. */
+  chat(options?: ChatOptions): Chat
+  /** addSpecial: with BOS where the model wants it; parseSpecial: special tokens written in the text become tokens. */
+  tokenize(text: string, options?: { addSpecial?: boolean, parseSpecial?: boolean }): Promise<number[]>
+  /** special: show special tokens, which are left out otherwise. */
+  detokenize(tokens: ArrayLike<number>, options?: { special?: boolean }): Promise<string>
+  /** Logits after every token, [tokens, vocabulary]. `piece`: tokens fed at once (default all); `step`: one at a time, as in generation. */
+  logits(tokens: ArrayLike<number>, options?: { piece?: number, step?: boolean, signal?: AbortSignal }): Promise<Float32Array>
+  /** -ln p of every token but the first. */
+  score(tokens: ArrayLike<number>): Promise<Float32Array>
+  /** The size of the engine's memory now, in bytes. */
+  memoryBytes(): Promise<number>
+  /** Ends the worker and frees everything. Pending and later calls are rejected with code 'disposed'. */
+  dispose(): void
+}
+
+export declare const Itera: {
+  load(source: ModelSource, options?: LoadOptions): Promise<Model>
+  /** The builds of the engine that can run here, from the slowest to the fastest. */
+  supportedSimd(): SimdVariant[]
+}
+
+export interface BenchOptions {
+  /** Tokens to read (default 512) and to generate (default 128). */
+  prompt?: number
+  gen?: number
+  /** Runs after the warm-up, of which the medians are given (default 3). */
+  repeat?: number
+  simd?: SimdVariant | 'auto'
+}
+
+export interface BenchResult {
+  model: string
+  arch: string
+  simd: SimdVariant
+  threads: number
+  engine: string
+  load_ms: number
+  prefill_tps: number
+  decode_tps: number
+  ttft_ms: number
+  memory_bytes: number
+  wasm_bytes: number
+  prompt_tokens: number
+  generated_tokens: number
+}
+
+/** Measures a model on this engine. */
+export function benchmark(source: ModelSource, options?: BenchOptions): Promise<BenchResult>
