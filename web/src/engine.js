@@ -86,6 +86,7 @@ export class Engine {
     engine.model = model
     engine.numbers = modelNumbers(engine.wasm, model)
     engine.vocabulary = engine.numbers.vocabulary
+    engine.#checkVocabulary()
     return { engine, info: engine.#info(metadata, fileBytes) }
   }
 
@@ -106,6 +107,13 @@ export class Engine {
     const eos = metadata.get('tokenizer.ggml.eos_token_id')
     this.endOfGeneration = this.#tokenizer?.endOfGeneration ?? new Set(typeof eos === 'number' ? [eos] : [])
     this.#template = this.#tokenizer && createChatTemplate(metadata, this.#tokenizer)
+  }
+
+  /** A model that can say tokens which its tokenizer does not have would fail in mid-sentence: better now. */
+  #checkVocabulary() {
+    if (!this.#tokenizer || this.#tokenizer.size === this.vocabulary) return
+    throw new IteraError('corrupt',
+      `the tokenizer has ${this.#tokenizer.size} tokens, the model ${this.vocabulary}`)
   }
 
   /**

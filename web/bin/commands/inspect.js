@@ -10,6 +10,12 @@ import { megabytes, printJson } from '../io.js'
 import { count, modelOptions, simd } from '../options.js'
 import { UsageError } from '../usage.js'
 
+/**
+ * Every published checkpoint was trained at this length, whatever its preset allows, and published parameter
+ * counts include positions: so presets are counted with as many.
+ */
+const PUBLISHED_POSITIONS = 128
+
 export const usage = `
 usage: itera inspect MODEL
        itera inspect --preset NAME [--vocab N] [--positions N]
@@ -17,7 +23,8 @@ usage: itera inspect MODEL
 Shows what a model is made of and what it needs, without loading its weights.
 
   --preset NAME             ${presetNames.join(', ')}
-  --vocab N  --positions N  other sizes than the preset's own
+  --vocab N                 another vocabulary than the preset's own
+  --positions N             learned positions; the length of the published checkpoints, ${PUBLISHED_POSITIONS}, unless given
   --json                    { architecture, parameters, flops_per_token, state_bytes, memory_bytes, tensors, ... }`
 
 export const options = {
@@ -82,7 +89,7 @@ async function openModel(path, values) {
 async function openPreset(values) {
   const config = presetConfig(values.preset, {
     vocabulary: values.vocab === undefined ? undefined : count(values, 'vocab', 0, 1),
-    positions: values.positions === undefined ? undefined : count(values, 'positions', 0),
+    positions: values.positions === undefined ? PUBLISHED_POSITIONS : count(values, 'positions', 0),
   })
   const wasm = await loadWasm({ simd: simd(values) })
   const writer = new GgufWriter(wasm)
