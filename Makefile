@@ -4,7 +4,9 @@
 .DELETE_ON_ERROR:
 .SUFFIXES:
 # As many jobs as there are processors; a -j on the command line wins.
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
+endif
 # A line a step; `make V=1` shows the commands.
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo "$(1)")
@@ -19,11 +21,11 @@ ALL_SOURCES := $(sort $(shell find src -name '*.c'))
 PROGRAMS    := $(patsubst src/native/%.c,%,$(wildcard src/native/*.c))
 # The library holds all of src but the programs; wasm leaves out the trainer as well.
 LIB_SOURCES  := $(filter-out src/native/%,$(ALL_SOURCES))
-WASM_SOURCES := $(filter-out src/train/%,$(LIB_SOURCES)) wasm/exports.c
+WASM_SOURCES := $(filter-out src/train/%,$(LIB_SOURCES)) wasm/exports.c wasm/exports_quantize.c
 C_TESTS      := $(patsubst tests/c/%.c,%,$(wildcard tests/c/test_*.c))
 FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: help build toolchain wasm native package demo test test-c bench fuzz setup clean
+.PHONY: help build toolchain wasm native package demo test test-c bench fuzz fuzz-clang fuzz-plain setup clean
 help:
 	@echo "make build   toolchain if needed, three wasm modules, native library and programs, package"
 	@echo "make demo    build, then serve the chat page on 127.0.0.1 and print its address"
@@ -55,20 +57,21 @@ wasm: $(WASM_MODULES)
 	    if [ $$bytes -ge $(WASM_LIMIT) ]; then echo "$$module is not under $(WASM_LIMIT) bytes" >&2; failed=1; fi; \
 	done; exit $$failed
 
-# Rules of one variant, objects under build/<variant>/.
+# Rules of one variant, objects under build/<variant>/. Linked under a name of its own and then moved: the
+# page may be served, or another make be running, at the same time.
 define wasm_variant
 WASM_OBJECTS_$(1) := $$(patsubst %.c,build/$(1)/%.o,$$(filter-out $$(WASM_LEAVE_OUT_$(1)),$$(WASM_SOURCES)))
 
 build/$(1)/%.o: %.c wasm/flags.mk $$(EMCC)
 	@mkdir -p $$(@D)
 	$$(call say,  CC   $(1) $$<)
-	$$(Q)$$(EMCC) $$(WASM_CFLAGS) $$(call WASM_OPTIMIZE,$$<) $$(WASM_FEATURES_$(1)) -MMD -MP -c $$< -o $$@
+	$$(Q)$$(EMCC) $$(WASM_CFLAGS) $$(WASM_FEATURES_$(1)) $$(call WASM_SOURCE_FLAGS,$(1),$$<) -MMD -MP -c $$< -o $$@
 
 web/dist/itera-$(1).wasm: $$(WASM_OBJECTS_$(1))
 	@mkdir -p $$(@D)
 	$$(call say,  LINK $$@)
-	$$(Q)$$(EMCC) $$(WASM_LDFLAGS) $$(WASM_FEATURES_$(1)) $$^ -o build/$(1)/itera.wasm
-	@chmod 644 build/$(1)/itera.wasm && mv build/$(1)/itera.wasm $$@
+	$$(Q)linked=build/$(1)/linked-$$$$$$$$.wasm; \
+	    $$(EMCC) $$(WASM_LDFLAGS) $$(WASM_FEATURES_$(1)) $$^ -o $$$$linked && chmod 644 $$$$linked && mv $$$$linked $$@
 
 -include $$(WASM_OBJECTS_$(1):.o=.d)
 endef
@@ -77,8 +80,11 @@ $(foreach variant,$(VARIANTS),$(eval $(call wasm_variant,$(variant))))
 # ---- package -------------------------------------------------------------------------------------------
 # The chat template engine travels inside the package as the one file it is, its licence on top and beside it.
 JINJA := node_modules/@huggingface/jinja
-package: web/dist/jinja.js web/dist/jinja.LICENSE.txt
-web/dist/jinja.js: node_modules/.package-lock.json
+package: web/dist/jinja.js web/dist/jinja.LICENSE.txt web/LICENSE
+# npm packs a licence only from the package's own folder.
+web/LICENSE: LICENSE
+	cp $< $@
+web/dist/jinja.js: node_modules/.package-lock.json Makefile
 	@mkdir -p $(@D)
 	@{ echo '// @ts-nocheck'; echo '/*!'; sed -n 's/.*"version": "\(.*\)".*/@huggingface\/jinja \1/p' $(JINJA)/package.json; echo; \
 	    cat $(JINJA)/LICENSE; echo '*/'; cat $(JINJA)/dist/index.js; } >$@
@@ -88,7 +94,7 @@ web/dist/jinja.LICENSE.txt: node_modules/.package-lock.json
 
 # npm leaves this file behind; older than the lock file, the packages are another time's.
 node_modules/.package-lock.json: package-lock.json
-	npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+	npm ci --no-audit --no-fund --no-update-notifier --ignore-scripts --loglevel=error
 	@touch $@
 
 # ---- native --------------------------------------------------------------------------------------------
@@ -130,29 +136,19 @@ $(C_TEST_PROGRAMS): build/asan/%: build/asan/tests/c/%.o $(C_HELPERS) build/asan
 -include $(patsubst tests/c/%.c,build/asan/tests/c/%.d,$(wildcard tests/c/*.c))
 .SECONDARY:
 
-# ---- tests ---------------------------------------------------------------------------------------------
-# What compiling and testing natively needs from Debian; installed when missing.
-setup:
-	@tests/setup.sh compiler
-
-test: build $(C_TEST_PROGRAMS)
-	@tests/setup.sh browsers
-	@node tests/run.mjs $(C_TEST_PROGRAMS)
-
-test-c: $(if $(TEST),$(filter %$(TEST),$(C_TEST_PROGRAMS)),$(C_TEST_PROGRAMS))
-	@node tests/run.mjs --only-c $^
-
-bench: wasm package
-	@for variant in $(VARIANTS); do \
-	    echo "== $$variant"; node web/bin/itera.mjs bench -m $(MODEL) --simd $$variant || exit 1; \
-	done
-
 # ---- fuzzing -------------------------------------------------------------------------------------------
 # tests/fuzz/fuzz_NAME.c defines LLVMFuzzerTestOneInput; tests/fuzz/corpus/NAME holds its first inputs.
-# clang's libFuzzer where there is one; new inputs and crashes go to build/fuzz/.
+# clang's libFuzzer drives it where there is one; new inputs and crashers go to build/fuzz/. With
+# -DITERA_FUZZ_PLAIN the file brings a main() of its own, for other compilers and for `make test`.
 FUZZ_SECONDS ?= 60
-FUZZ_CC ?= $(shell tests/setup.sh fuzz-compiler)
-FUZZ_CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+
+fuzz:
+	@if clang=$$(tests/setup.sh fuzz-compiler); then \
+	    $(MAKE) --no-print-directory fuzz-clang FUZZ_CC=$$clang; \
+	else \
+	    $(MAKE) --no-print-directory fuzz-plain; \
+	fi
 
 build/fuzz/%.o: %.c Makefile | setup
 	@mkdir -p $(@D)
@@ -161,13 +157,45 @@ build/fuzz/%.o: %.c Makefile | setup
 $(FUZZERS:%=build/fuzz/%): build/fuzz/%: build/fuzz/tests/fuzz/%.o $(LIB_SOURCES:%.c=build/fuzz/%.o)
 	$(call say,  LINK $@)
 	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer $^ -o $@ -lm
--include $(LIB_SOURCES:%.c=build/fuzz/%.d)
+-include $(LIB_SOURCES:%.c=build/fuzz/%.d) $(FUZZERS:%=build/fuzz/tests/fuzz/%.d)
 
-fuzz: $(FUZZERS:%=build/fuzz/%)
-	@for fuzzer in $(FUZZERS:fuzz_%=%); do \
-	    mkdir -p build/fuzz/corpus/$$fuzzer; \
-	    build/fuzz/fuzz_$$fuzzer -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/crash-$$fuzzer- \
-	        build/fuzz/corpus/$$fuzzer $$(ls -d tests/fuzz/corpus/$$fuzzer 2>/dev/null) || exit 1; \
+fuzz-clang: $(FUZZERS:%=build/fuzz/%)
+	@for name in $(FUZZERS:fuzz_%=%); do \
+	    mkdir -p build/fuzz/corpus/$$name; \
+	    build/fuzz/fuzz_$$name -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build/fuzz/crash-$$name- \
+	        $(FUZZ_FLAGS) build/fuzz/corpus/$$name tests/fuzz/corpus/$$name || exit 1; \
+	done
+
+# Fuzzers that bring such a main().
+PLAIN_FUZZERS := $(patsubst tests/fuzz/%.c,%,$(shell grep -l 'ifdef ITERA_FUZZ_PLAIN' tests/fuzz/fuzz_*.c))
+FUZZ_PROGRAMS := $(PLAIN_FUZZERS:%=build/asan/%)
+build/asan/tests/fuzz/%.o: NATIVE_CFLAGS += -DITERA_FUZZ_PLAIN
+$(FUZZ_PROGRAMS): build/asan/%: build/asan/tests/fuzz/%.o build/asan/libitera.a
+	$(call say,  LINK $@)
+	$(Q)$(CC) $(CFLAGS_asan) $^ -o $@ -lm
+-include $(PLAIN_FUZZERS:%=build/asan/tests/fuzz/%.d)
+
+FUZZ_RUNS ?= 1000000
+fuzz-plain: $(FUZZ_PROGRAMS)
+	@for name in $(PLAIN_FUZZERS:fuzz_%=%); do \
+	    build/asan/fuzz_$$name $(FUZZ_RUNS) tests/fuzz/corpus/$$name/* || exit 1; \
+	done
+
+# ---- tests ---------------------------------------------------------------------------------------------
+# What compiling and testing natively needs from Debian; installed when missing.
+setup:
+	@tests/setup.sh compiler
+
+test: build $(C_TEST_PROGRAMS) $(FUZZ_PROGRAMS)
+	@tests/setup.sh browsers
+	@node tests/run.mjs $(C_TEST_PROGRAMS) $(FUZZ_PROGRAMS)
+
+test-c: $(if $(TEST),$(filter %$(TEST),$(C_TEST_PROGRAMS)),$(C_TEST_PROGRAMS))
+	@node tests/run.mjs --only-c $^
+
+bench: wasm package
+	@for variant in $(VARIANTS); do \
+	    echo "== $$variant"; node web/bin/itera.mjs bench -m $(MODEL) --simd $$variant || exit 1; \
 	done
 
 # ---- demo ----------------------------------------------------------------------------------------------

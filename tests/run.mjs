@@ -55,11 +55,16 @@ const heading = text => console.log(`\n== ${text}`)
 // ---- C -------------------------------------------------------------------------------------------------
 /**
  * A program prints "ok NAME" or "not ok NAME" a test, "ok NAME # SKIP reason" for a skipped one; one that
- * prints no such line counts as a single test, by its exit status.
+ * prints no such line counts as a single test, by its exit status. A fuzzer runs its corpus, and a few
+ * thousand mutations of it that are the same each time.
  */
 async function runC(program) {
   const name = path.basename(program)
-  const { code, signal, output } = await run(program, [], {
+  const corpus = path.join('tests/fuzz/corpus', name.replace(/^fuzz_/, ''))
+  const args = name.startsWith('fuzz_')
+    ? ['20000', ...readdirSync(corpus).sort().map(file => path.join(corpus, file))]
+    : []
+  const { code, signal, output } = await run(program, args, {
     seconds: 600,
     env: { UBSAN_OPTIONS: 'print_stacktrace=1', ASAN_OPTIONS: 'detect_leaks=1:allocator_may_return_null=1' },
   })

@@ -8,19 +8,23 @@ WASM_FEATURES_relaxed := -msimd128 -mrelaxed-simd  # fused multiply-add and the 
 
 # Sources that only some variants may compile, because their intrinsics would not be accepted elsewhere.
 WASM_LEAVE_OUT_scalar  := %_simd128.c %_relaxed.c
-WASM_LEAVE_OUT_simd128 := %_relaxed.c
-WASM_LEAVE_OUT_relaxed :=
+WASM_LEAVE_OUT_simd128 := %_relaxed.c wasm/exports_quantize.c  # `itera quantize` loads the scalar module
+WASM_LEAVE_OUT_relaxed := wasm/exports_quantize.c
 
 # ---- compiling
 WASM_CFLAGS := -std=c11 -Isrc
 WASM_CFLAGS += -Wall -Wextra
-# Speed where the time goes; elsewhere -O2, which unrolls less: -O3 makes the format code four times as large.
-WASM_OPTIMIZE = $(if $(filter src/kernels/%,$(1)),-O3,-O2)
+WASM_CFLAGS += -O2                      # -O3 unrolls more and is no faster here: the kernels set their own tiles
 WASM_CFLAGS += -DNDEBUG                 # asserts guard our own mistakes and run in the native test builds
 WASM_CFLAGS += -ffp-contract=off        # a*b+c rounds twice, as in the scalar reference; fusing is by intrinsic
 WASM_CFLAGS += -fno-math-errno          # sqrtf becomes one instruction; nobody reads errno
 # No -ffast-math: infinities serve as masks, and sums keep their lane order so that variants agree.
 WASM_CFLAGS += -fvisibility=hidden      # only what exports.c marks with export_name is exported
+
+# Of the scalar reference a SIMD module needs the results only: a loop that the compiler turned into vectors
+# would be larger, and no use.
+WASM_PLAIN := -fno-vectorize -fno-slp-vectorize
+WASM_SOURCE_FLAGS = $(if $(and $(filter-out scalar,$(1)),$(filter %_scalar.c,$(2))),$(WASM_PLAIN))
 
 # ---- linking
 WASM_LDFLAGS := -O3                     # wasm-opt over the linked module

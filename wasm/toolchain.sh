@@ -134,7 +134,7 @@ fi
 
 # Node finds acorn because this node_modules lies above the unpacked emscripten.
 echo '{ "private": true, "description": "JavaScript half of the assembled Emscripten" }' >"$dir/package.json"
-(cd "$dir" && npm install --no-save --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error \
+(cd "$dir" && npm install --no-save --no-package-lock --no-audit --no-fund --no-update-notifier --ignore-scripts --loglevel=error \
     "binaryen@$binaryen_asked" acorn@8 acorn-import-phases@1) >&2 ||
     fail "could not install binaryen $binaryen_asked and acorn from npm; is the network up?"
 mkdir -p "$dir/binaryen/bin"
