@@ -3,6 +3,12 @@
 #define ITERA_BASE_MEMORY_H
 
 #include <stddef.h>
+#include <stdint.h>
+
+/* A new block, its content undefined, or zeros; NULL on failure. Sizes are 64 bits on every machine, so that the
+ * product of a hostile file's numbers is refused, not truncated. Zero bytes make a block of one. */
+void *itera_memory_alloc(uint64_t bytes);
+void *itera_memory_zeroed(uint64_t count, size_t element_bytes);
 
 /* As realloc: NULL on failure, and the old block stays valid. Blocks are freed with free(). */
 void *itera_memory_resize(void *block, size_t bytes);

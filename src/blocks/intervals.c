@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
+
 bool itera_intervals_add(itera_intervals *set, uint64_t begin, uint64_t end)
 {
     if (begin >= end) {
@@ -18,14 +20,12 @@ bool itera_intervals_add(itera_intervals *set, uint64_t begin, uint64_t end)
         end = set->ranges[last][1] > end ? set->ranges[last][1] : end;
         last++;
     }
-    if (first == last && set->count == set->capacity) {
-        size_t capacity = set->capacity ? set->capacity * 2 : 4;
-        void *ranges = realloc(set->ranges, capacity * sizeof *set->ranges);
+    if (first == last) {
+        void *ranges = itera_memory_grow(set->ranges, &set->capacity, set->count + 1, sizeof *set->ranges);
         if (ranges == NULL) {
             return false;
         }
         set->ranges = ranges;
-        set->capacity = capacity;
     }
     /* One range replaces [first, last): the tail moves by the difference. */
     memmove(set->ranges + first + 1, set->ranges + last, (set->count - last) * sizeof *set->ranges);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/memory.h"
 #include "blocks/intervals.h"
 #include "quant/pack.h"
 
@@ -42,7 +43,7 @@ struct itera_weights {
 
 itera_weights *itera_weights_create(const itera_gguf *gguf)
 {
-    itera_weights *weights = calloc(1, sizeof *weights);
+    itera_weights *weights = itera_memory_zeroed(1, sizeof *weights);
     if (weights != NULL) {
         weights->gguf = gguf;
     }
@@ -97,15 +98,11 @@ static itera_status find(const itera_weights *weights, const char *name, const i
 static itera_status append(itera_weights *weights, const placement *item, itera_error *error)
 {
     assert(weights->block == NULL);
-    if (weights->count == weights->capacity) {
-        size_t capacity = weights->capacity ? weights->capacity * 2 : 64;
-        placement *items = realloc(weights->items, capacity * sizeof *items);
-        if (items == NULL) {
-            return itera_fail(error, ITERA_ERR_MEMORY, "out of memory while planning the weights");
-        }
-        weights->items = items;
-        weights->capacity = capacity;
+    placement *items = itera_memory_grow(weights->items, &weights->capacity, weights->count + 1, sizeof *items);
+    if (items == NULL) {
+        return itera_fail(error, ITERA_ERR_MEMORY, "out of memory while planning the weights");
     }
+    weights->items = items;
     weights->items[weights->count++] = *item;
     return ITERA_OK;
 }
@@ -237,10 +234,8 @@ itera_status itera_weights_allocate(itera_weights *weights, itera_error *error)
     take_regions(weights, &arena);
     /* Slack for aligning the base; half of the address space is the most one block may take. */
     uint64_t total = arena.used + ITERA_ARENA_ALIGN;
-    if (total < SIZE_MAX / 2 && widest < SIZE_MAX / 2) {
-        weights->block = malloc((size_t)total);
-        weights->rows_scratch = malloc((size_t)(widest ? widest : 1));
-    }
+    weights->block = itera_memory_alloc(total);
+    weights->rows_scratch = itera_memory_alloc(widest);
     if (weights->block == NULL || weights->rows_scratch == NULL) {
         return itera_fail(error, ITERA_ERR_MEMORY, "not enough memory for %llu MB of weights",
                           (unsigned long long)(total >> 20));
@@ -287,7 +282,7 @@ static itera_status pack(const itera_weights *weights, placement *item, itera_er
     const uint8_t *raw = item->data;
     if (padded && group_bytes < 4 * row_bytes) {
         /* Neither direction is safe; no type of ours packs smaller than it is stored, so this is for the future. */
-        copy = malloc((size_t)item->tensor->bytes);
+        copy = itera_memory_alloc(item->tensor->bytes);
         if (copy == NULL) {
             return itera_fail(error, ITERA_ERR_MEMORY, "out of memory while packing a tensor");
         }
@@ -316,7 +311,7 @@ static itera_status expand(const itera_weights *weights, placement *item, itera_
         item->type->dequantize(out, weights->rows_scratch, n);
         return ITERA_OK;
     }
-    float *values = malloc(n * sizeof(float));
+    float *values = itera_memory_alloc((uint64_t)n * sizeof(float));
     if (values == NULL) {
         return itera_fail(error, ITERA_ERR_MEMORY, "out of memory while transposing a tensor");
     }

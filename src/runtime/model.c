@@ -1,7 +1,8 @@
 #include "runtime/model.h"
 
 #include <stdlib.h>
-#include <string.h>
+
+#include "base/memory.h"
 
 /* Memory that the builder handed out, in a list so that one walk frees it. */
 struct allocation {
@@ -12,10 +13,7 @@ struct allocation {
 static void *builder_alloc(void *owner, size_t bytes)
 {
     itera_model *model = owner;
-    if (bytes > SIZE_MAX / 2) {
-        return NULL;
-    }
-    struct allocation *allocation = calloc(1, sizeof *allocation + bytes);
+    struct allocation *allocation = itera_memory_zeroed(1, sizeof *allocation + bytes);
     if (allocation == NULL) {
         return NULL;
     }
@@ -63,7 +61,7 @@ static itera_status build(itera_model *model, itera_error *error)
 
 itera_status itera_model_create(itera_model **out, itera_gguf *gguf, itera_variant variant, itera_error *error)
 {
-    itera_model *model = calloc(1, sizeof *model);
+    itera_model *model = itera_memory_zeroed(1, sizeof *model);
     if (model == NULL) {
         itera_gguf_free(gguf);
         return itera_fail(error, ITERA_ERR_MEMORY, "out of memory while creating the model");
@@ -134,7 +132,7 @@ itera_status itera_model_reserve(itera_model *model, uint64_t context, itera_err
     if (model->scratch != NULL && bytes <= model->scratch_bytes) {
         return ITERA_OK;
     }
-    uint8_t *scratch = bytes < SIZE_MAX / 2 ? malloc((size_t)bytes) : NULL;
+    uint8_t *scratch = itera_memory_alloc(bytes);
     if (scratch == NULL) {
         return itera_fail(error, ITERA_ERR_MEMORY, "not enough memory for %llu MB of scratch",
                           (unsigned long long)(bytes >> 20));

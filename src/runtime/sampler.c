@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "itera.h"
 
 typedef struct bias {
@@ -76,17 +77,17 @@ itera_sampling itera_sampling_default(void)
 
 itera_sampler *itera_sampler_create(uint32_t vocabulary)
 {
-    itera_sampler *s = calloc(1, sizeof *s);
+    itera_sampler *s = itera_memory_zeroed(1, sizeof *s);
     if (s == NULL) {
         return NULL;
     }
     size_t n = vocabulary ? vocabulary : 1;
     s->V = vocabulary;
-    s->logits = calloc(n, sizeof *s->logits);
-    s->heap = calloc(n, sizeof *s->heap);
-    s->kept = calloc(n, sizeof *s->kept);
-    s->counts = calloc(n, sizeof *s->counts);
-    s->window = calloc(ITERA_MAX_WINDOW, sizeof *s->window);
+    s->logits = itera_memory_zeroed(n, sizeof *s->logits);
+    s->heap = itera_memory_zeroed(n, sizeof *s->heap);
+    s->kept = itera_memory_zeroed(n, sizeof *s->kept);
+    s->counts = itera_memory_zeroed(n, sizeof *s->counts);
+    s->window = itera_memory_zeroed(ITERA_MAX_WINDOW, sizeof *s->window);
     if (s->logits == NULL || s->heap == NULL || s->kept == NULL || s->counts == NULL || s->window == NULL) {
         itera_sampler_free(s);
         return NULL;
@@ -129,15 +130,11 @@ itera_status itera_sampler_bias(itera_sampler *s, int32_t token, float value)
     if (token < 0 || (uint32_t)token >= s->V) {
         return ITERA_ERR_TOKEN;
     }
-    if (s->bias_count == s->bias_capacity) {
-        size_t capacity = s->bias_capacity ? s->bias_capacity * 2 : 16;
-        bias *biases = realloc(s->biases, capacity * sizeof *biases);
-        if (biases == NULL) {
-            return ITERA_ERR_MEMORY;
-        }
-        s->biases = biases;
-        s->bias_capacity = capacity;
+    bias *biases = itera_memory_grow(s->biases, &s->bias_capacity, s->bias_count + 1, sizeof *biases);
+    if (biases == NULL) {
+        return ITERA_ERR_MEMORY;
     }
+    s->biases = biases;
     s->biases[s->bias_count++] = (bias){.token = token, .value = value};
     return ITERA_OK;
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "blocks/linear.h"
 #include "quant/pack.h"
 #include "runtime/model.h"
@@ -17,14 +18,6 @@ struct itera_session {
 
 /* ---- Lifetime --------------------------------------------------------------------------------- */
 
-static float *floats(uint64_t count)
-{
-    if (count >= SIZE_MAX / 2 / sizeof(float)) {
-        return NULL;
-    }
-    return calloc(count ? (size_t)count : 1, sizeof(float));
-}
-
 static uint64_t choose_context(const itera_model *model, uint32_t wanted)
 {
     const itera_graph *graph = &model->graph;
@@ -39,7 +32,7 @@ static uint64_t choose_context(const itera_model *model, uint32_t wanted)
 itera_status itera_session_create(itera_session **out, itera_model *model, uint32_t context, itera_error *error)
 {
     ITERA_TRY(itera_model_ready(model, error));
-    itera_session *session = calloc(1, sizeof *session);
+    itera_session *session = itera_memory_zeroed(1, sizeof *session);
     if (session == NULL) {
         return itera_fail(error, ITERA_ERR_MEMORY, "out of memory while creating a session");
     }
@@ -48,9 +41,9 @@ itera_status itera_session_create(itera_session **out, itera_model *model, uint3
     itera_status status = itera_model_reserve(model, session->context, error);
     if (status == ITERA_OK) {
         uint64_t cache = model->cache_floats * session->context;
-        session->state = floats(model->state_floats);
-        session->cache = floats(cache);
-        session->logits = floats(model->graph.V);
+        session->state = itera_memory_zeroed(model->state_floats, sizeof(float));
+        session->cache = itera_memory_zeroed(cache, sizeof(float));
+        session->logits = itera_memory_zeroed(model->graph.V, sizeof(float));
         if (session->state == NULL || session->cache == NULL || session->logits == NULL) {
             status = itera_fail(error, ITERA_ERR_MEMORY, "not enough memory for a session of %llu MB",
                                 (unsigned long long)((model->state_floats + cache) >> 18));
@@ -238,7 +231,7 @@ itera_status itera_session_score(itera_session *session, const int32_t *tokens, 
     if (tokens[n - 1] < 0 || (uint32_t)tokens[n - 1] >= V) {
         return itera_fail(error, ITERA_ERR_TOKEN, "token %d is outside the vocabulary of %u", (int)tokens[n - 1], V);
     }
-    float *logits = floats((uint64_t)ITERA_BATCH * V);
+    float *logits = itera_memory_zeroed((uint64_t)ITERA_BATCH * V, sizeof(float));
     if (logits == NULL) {
         return itera_fail(error, ITERA_ERR_MEMORY, "not enough memory to score tokens");
     }

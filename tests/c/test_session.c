@@ -1,6 +1,7 @@
 /* Whole models: logits against llama.cpp, and what a session promises about splits, copies and errors. */
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "golden.h"
 #include "test.h"
 
@@ -228,6 +229,61 @@ TEST(an_incomplete_model_makes_no_session)
     free(file);
 }
 
+/* A model, a session and a sampler, or the status of what could not be had. */
+static itera_status whole_life(const uint8_t *file, size_t bytes, const int32_t *tokens)
+{
+    itera_error error;
+    itera_model *model = NULL;
+    itera_session *session = NULL;
+    itera_sampler *sampler = NULL;
+    itera_gguf *gguf = itera_gguf_create();
+    itera_status status = gguf == NULL ? ITERA_ERR_MEMORY : itera_gguf_feed(gguf, file, bytes, &error);
+    if (status < 0) {
+        itera_gguf_free(gguf);
+        return status;
+    }
+    status = itera_model_create(&model, gguf, itera_kernels_best(), &error);
+    for (size_t at = 0; at < bytes && status >= 0; at += 100003) { /* far apart pieces first and last */
+        size_t n = bytes - at < 100003 ? bytes - at : 100003;
+        status = itera_model_push(model, at, file + at, n, &error);
+    }
+    if (status == ITERA_OK) {
+        status = itera_session_create(&session, model, 16, &error);
+    }
+    if (status == ITERA_OK) {
+        float nll[7];
+        status = itera_session_score(session, tokens, 8, nll, &error);
+    }
+    if (status == ITERA_OK) {
+        sampler = itera_sampler_create(V);
+        status = sampler == NULL ? ITERA_ERR_MEMORY : itera_sampler_bias(sampler, 3, 1.0f);
+    }
+    itera_sampler_free(sampler);
+    itera_session_free(session);
+    itera_model_free(model);
+    return status;
+}
+
+TEST(every_failing_allocation_is_reported_and_nothing_leaks)
+{
+    size_t bytes;
+    uint8_t *file = golden_read(path_of("mamba2-q4_k_m", "model.gguf"), &bytes);
+    int32_t *tokens = tokens_of("mamba2-q4_k_m");
+    long allowed = 0;
+    for (; allowed < 1000; allowed++) {
+        itera_memory_fail_after(allowed);
+        itera_status status = whole_life(file, bytes, tokens);
+        if (status == ITERA_OK) {
+            break;
+        }
+        CHECK_INT(status, ITERA_ERR_MEMORY);
+    }
+    itera_memory_fail_after(-1);
+    CHECK(allowed > 20 && allowed < 1000);
+    free(tokens);
+    free(file);
+}
+
 int main(int argc, char **argv)
 {
     test_begin(argc, argv);
@@ -239,5 +295,6 @@ int main(int argc, char **argv)
     RUN(a_refused_call_leaves_the_session_as_it_was);
     RUN(scores_are_the_logprobs_of_the_logits);
     RUN(an_incomplete_model_makes_no_session);
+    RUN(every_failing_allocation_is_reported_and_nothing_leaks);
     return test_end();
 }
