@@ -1,13 +1,13 @@
-/* What `itera quantize` needs beyond exports.c. Linked into the scalar module only: pages never quantize, so the
- * modules that they load do not carry it. Conventions are those of exports.c, but failures have a text of
- * their own here. */
+/* What `itera quantize` needs beyond exports.c. Linked into the scalar module only: pages never quantize, so
+ * the modules that they load do not carry it. Conventions are those of exports.c, but failures have a text
+ * of their own here. */
 #include "gguf/gguf.h"
 #include "gguf/writer.h"
 #include "quant/quantize.h"
 
 #define EXPORT(name) __attribute__((used, export_name(#name)))
 
-#define PIECE 2048 /* values expanded at a time: whole blocks of every type, and little enough for the stack */
+#define PIECE 2048 /* values expanded at a time: whole blocks of every type, little enough for the stack */
 
 static itera_error last_error;
 
@@ -29,13 +29,14 @@ EXPORT(itera_type_bytes) uint32_t wasm_type_bytes(uint32_t type)
     return info != NULL ? info->block_bytes : 0;
 }
 
-/* Writes `n` values of type `from` as type `to`; n is a multiple of both blocks. Adds to sums[0] the squares of
- * the errors and to sums[1] the squares of the values. Status. */
+/* Writes `n` values of type `from` as type `to`; n is a multiple of both blocks. Adds to sums[0] the squares
+ * of the errors and to sums[1] the squares of the values. Status. */
 EXPORT(itera_quantize)
 int32_t wasm_quantize(uint8_t *out, uint32_t to, const uint8_t *in, uint32_t from, uint32_t n, double *sums)
 {
     const itera_type_info *source = itera_type_lookup(from), *target = itera_type_lookup(to);
-    if (source == NULL || target == NULL || n % source->block_elements != 0 || n % target->block_elements != 0) {
+    if (source == NULL || target == NULL || n % source->block_elements != 0 ||
+        n % target->block_elements != 0) {
         return itera_fail(&last_error, ITERA_ERR_ARGUMENT, "not a conversion between types of ours");
     }
     for (uint32_t done = 0; done < n; done += PIECE) {

@@ -21,6 +21,8 @@ const commands = {
   tokenize: 'turn text into token ids',
   inspect: 'show what is in a model file',
   convert: 'make a GGUF file from Itera-Lite safetensors',
+  quantize: 'make a model file smaller',
+  tokenizer: 'train a tokenizer',
 }
 
 /** @typedef {keyof typeof commands} CommandName */

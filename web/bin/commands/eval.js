@@ -2,6 +2,7 @@ import process from 'node:process'
 import { IteraError } from '../../src/errors.js'
 import { loadModel, printJson, readText, StatusLine } from '../io.js'
 import { count, modelOptions, noMore, required } from '../options.js'
+import { splitDocuments } from '../tokenizer/documents.js'
 
 export const usage = `
 usage: itera eval -m MODEL -f TEXTFILE [--context N]
@@ -55,20 +56,6 @@ export async function run(values, positionals) {
     line.clear()
     model.dispose()
   }
-}
-
-/**
- * @param {string} text
- * @returns {string[]} without empty ones
- */
-function splitDocuments(text) {
-  /** @type {string[][]} */
-  const documents = [[]]
-  for (const line of text.split('\n')) {
-    if (line.replace(/\r$/, '') === '<|endoftext|>') documents.push([])
-    else documents[documents.length - 1].push(line)
-  }
-  return documents.map(lines => lines.join('\n').trim()).filter(text => text)
 }
 
 /** @param {number | null} token */

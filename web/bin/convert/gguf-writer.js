@@ -47,6 +47,14 @@ export class GgufWriter {
   i32s(key, values) { this.#add(key, ValueType.array, ValueType.i32, values.length, bytesOf(values)) }
 
   /**
+   * Adds an entry of another file as it is. Only the scalar module can.
+   *
+   * @param {number} gguf  its header
+   * @param {number} index
+   */
+  copy(gguf, index) { this.#wasm.check(this.#wasm.exports.itera_gguf_writer_copy(this.#handle, gguf, index)) }
+
+  /**
    * @param {string} key
    * @param {number} type
    * @param {number} elementType
