@@ -3,8 +3,10 @@
 /* Sums of 16-bit lanes: q[0], q[1] hold the first 16 columns, q[2], q[3] the others. */
 ITERA_INLINE itera_act_sums sums_of(float d, const v128_t q[4])
 {
-    v128_t first = wasm_i32x4_add(wasm_i32x4_extadd_pairwise_i16x8(q[0]), wasm_i32x4_extadd_pairwise_i16x8(q[1]));
-    v128_t second = wasm_i32x4_add(wasm_i32x4_extadd_pairwise_i16x8(q[2]), wasm_i32x4_extadd_pairwise_i16x8(q[3]));
+    v128_t first =
+        wasm_i32x4_add(wasm_i32x4_extadd_pairwise_i16x8(q[0]), wasm_i32x4_extadd_pairwise_i16x8(q[1]));
+    v128_t second =
+        wasm_i32x4_add(wasm_i32x4_extadd_pairwise_i16x8(q[2]), wasm_i32x4_extadd_pairwise_i16x8(q[3]));
     /* Lanes: two partial sums of the first half, two of the second. */
     v128_t folded = wasm_i32x4_add(wasm_i32x4_shuffle(first, second, 0, 2, 4, 6),
                                    wasm_i32x4_shuffle(first, second, 1, 3, 5, 7));

@@ -8,7 +8,8 @@ ITERA_INLINE const float *conv_input_row(const float *state, const float *x, siz
 }
 
 /* Most models have 4 taps: their rows are looked up once a token, and the loop over taps unrolls. */
-static void conv_four_taps(float *y, const float *const rows[4], const float *weight, const float *bias, size_t E)
+static void conv_four_taps(float *y, const float *const rows[4], const float *weight, const float *bias,
+                           size_t E)
 {
     size_t e = 0;
     for (; e + 4 <= E; e += 4) {
@@ -36,7 +37,8 @@ static void conv_any_taps(float *y, const float *state, const float *x, size_t x
         v128_t sum = bias != NULL ? itera_load_part(bias + e, n) : wasm_f32x4_splat(0.0f);
         for (int j = 0; j < taps; j++) {
             const float *row = conv_input_row(state, x, x_stride, t - (taps - 1) + j, E, taps);
-            sum = ITERA_MADD(itera_load_part(weight + (size_t)j * E + e, n), itera_load_part(row + e, n), sum);
+            sum =
+                ITERA_MADD(itera_load_part(weight + (size_t)j * E + e, n), itera_load_part(row + e, n), sum);
         }
         itera_store_part(y + e, itera_silu4(sum), n);
     }
@@ -58,7 +60,7 @@ void ITERA_NAME(conv1d_silu)(float *y, float *state, const float *x, size_t x_st
         }
     }
     for (int j = 0; j < taps - 1; j++) {
-        memmove(state + (size_t)j * width, conv_input_row(state, x, x_stride, T - (taps - 1) + j, width, taps),
-                width * sizeof *state);
+        memmove(state + (size_t)j * width,
+                conv_input_row(state, x, x_stride, T - (taps - 1) + j, width, taps), width * sizeof *state);
     }
 }

@@ -2,13 +2,17 @@
  * The last, incomplete vector goes through the same instructions as the others, so an element's bits never
  * depend on where it stands. */
 
+/* Four vectors at a time: engines load the constants of a polynomial anew in each turn of a loop. */
 #define ITERA_DEFINE_UNARY(kernel, body)                                                                     \
     void ITERA_NAME(kernel)(float *y, const float *x, size_t n)                                              \
     {                                                                                                        \
-        for (; n >= 4; n -= 4, x += 4, y += 4) {                                                             \
-            wasm_v128_store(y, body(wasm_v128_load(x)));                                                     \
+        for (; n >= 16; n -= 16, x += 16, y += 16) {                                                         \
+            ITERA_UNROLL for (int v = 0; v < 4; v++)                                                         \
+            {                                                                                                \
+                wasm_v128_store(y + 4 * v, body(wasm_v128_load(x + 4 * v)));                                 \
+            }                                                                                                \
         }                                                                                                    \
-        if (n > 0) {                                                                                         \
+        for (; n > 0; n -= n < 4 ? n : 4, x += 4, y += 4) {                                                  \
             itera_store_part(y, body(itera_load_part(x, n)), n);                                             \
         }                                                                                                    \
     }
@@ -22,10 +26,14 @@ ITERA_DEFINE_UNARY(exp, itera_exp4)
 
 void ITERA_NAME(silu_mul)(float *y, const float *gate, const float *up, size_t n)
 {
-    for (; n >= 4; n -= 4, gate += 4, up += 4, y += 4) {
-        wasm_v128_store(y, wasm_f32x4_mul(itera_silu4(wasm_v128_load(gate)), wasm_v128_load(up)));
+    for (; n >= 16; n -= 16, gate += 16, up += 16, y += 16) {
+        ITERA_UNROLL
+        for (int v = 0; v < 4; v++) {
+            v128_t gated = itera_silu4(wasm_v128_load(gate + 4 * v));
+            wasm_v128_store(y + 4 * v, wasm_f32x4_mul(gated, wasm_v128_load(up + 4 * v)));
+        }
     }
-    if (n > 0) {
+    for (; n > 0; n -= n < 4 ? n : 4, gate += 4, up += 4, y += 4) {
         v128_t gated = itera_silu4(itera_load_part(gate, n));
         itera_store_part(y, wasm_f32x4_mul(gated, itera_load_part(up, n)), n);
     }

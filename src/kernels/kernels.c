@@ -1,5 +1,6 @@
-/* The tables of kernels: one for each variant that this build holds. A wasm module holds its best only, because
- * JavaScript chooses among modules and pays for every byte of them; native builds, which test, hold all. */
+/* The tables of kernels: one for each variant that this build holds. A wasm module holds its best only,
+ * because JavaScript chooses among modules and pays for every byte of them; native builds, which test, hold
+ * all. */
 #include "kernels/variants.h"
 
 #if ITERA_HAVE_RELAXED && defined(__wasm__)

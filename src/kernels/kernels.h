@@ -59,6 +59,8 @@ typedef struct itera_act_block {
     itera_act_sums coarse;        /* of high alone: its d is 128 times the fine one */
 } itera_act_block;                /* 96 bytes */
 
+#define ITERA_FLOAT_BLOCK 16 /* columns of a partial sum of the float products, see below */
+
 /* ---- Products --------------------------------------------------------------------------------
  * Order of operations, the same in every variant (each product and each sum below is one rounding, but
  * that `relaxed` may fuse a product into the sum it feeds):
@@ -66,7 +68,7 @@ typedef struct itera_act_block {
  *               and, for types with a minimum,  acc = acc + min * dsum  after it (min is negative for the
  *               K types); Q6_K adds (scale * d) * (float)i for the first 16 columns, then for the second.
  *               Scales are taken as finite: see itera_finite_half_to_f32, which reads F16 weights too.
- *   F32, F16, BF16   acc = 0; for each 32 columns (fewer in the last block):  part = 0;
+ *   F32, F16, BF16   acc = 0; for each 16 columns (fewer in the last block):  part = 0;
  *               part = part + w * x for each column in order;  acc = acc + part. */
 
 /* y[t * y_stride + r] = sum over k of W[r, k] * x[t, k], for r in [row_begin, row_end), t in [0, T).

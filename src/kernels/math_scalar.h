@@ -12,12 +12,12 @@
 #pragma STDC FP_CONTRACT OFF /* a fused multiply-add would break the equality of variants */
 #endif
 
-#define ITERA_EXP_LOW (-87.3f)  /* e^x is still a normal number here; 0 below */
-#define ITERA_EXP_HIGH 88.37f   /* the last x whose power of two is an f32 exponent; saturates above */
+#define ITERA_EXP_LOW (-87.3f) /* e^x is still a normal number here; 0 below */
+#define ITERA_EXP_HIGH 88.37f  /* the last x whose power of two is an f32 exponent; saturates above */
 #define ITERA_LOG2_E 1.44269504f
-#define ITERA_LN2_HIGH 0.693359375f      /* 9 bits: n * LN2_HIGH is exact */
+#define ITERA_LN2_HIGH 0.693359375f /* 9 bits: n * LN2_HIGH is exact */
 #define ITERA_LN2_LOW (-2.12194440e-4f)
-#define ITERA_ROUND_MAGIC 12582912.0f    /* 1.5 * 2^23: adding it rounds to an integer in the low bits */
+#define ITERA_ROUND_MAGIC 12582912.0f /* 1.5 * 2^23: adding it rounds to an integer in the low bits */
 
 /* (e^r - 1 - r) / r^2 on |r| <= ln 2 / 2 */
 #define ITERA_EXP_C0 0.4999999345f

@@ -4,7 +4,8 @@
  * What an engine does with a second operand above 127 is its own choice. Only Q8_0 has such weights, and asks
  * first: engines that treat them as unsigned without saturation (x86 with VNNI) take them as they are packed,
  * engines that treat them as signed (Arm) take them with the top bit flipped, and on the rest (x86 without
- * VNNI saturates) the simd128 product is as fast as a split would be. The integers are the same in all three. */
+ * VNNI saturates) the simd128 product is as fast as a split would be. The integers are the same in all three.
+ */
 #include "kernels/simd.h"
 
 #if ITERA_HAVE_RELAXED
@@ -41,8 +42,8 @@ ITERA_INLINE void quants_q8_0_signed(v128_t q[8], const void *packed, int sub)
         q[v] = wasm_v128_xor(wasm_v128_load(block->q[v]), wasm_i8x16_splat(-128));
     }
 }
-ITERA_VECTOR_TYPE vector_q8_0_signed = {1, sizeof(itera_packed_q8_0), kind_offset, 0, 0, quants_q8_0_signed, scale_q8_0,
-                                        NULL};
+ITERA_VECTOR_TYPE vector_q8_0_signed = {1, sizeof(itera_packed_q8_0), kind_offset, 0,
+                                        0, quants_q8_0_signed,        scale_q8_0,  NULL};
 
 ITERA_DEFINE_QUANT_MATMUL(matmul_q8_0_unsigned, vector_q8_0, offset)
 ITERA_DEFINE_QUANT_MATMUL(matmul_q8_0_signed, vector_q8_0_signed, offset)
@@ -53,12 +54,13 @@ static int dot_gives(int8_t x, uint8_t w, int32_t expected)
 {
     volatile int8_t opaque_x = x;
     volatile uint8_t opaque_w = w;
-    v128_t sum = itera_relaxed_dot(wasm_i8x16_splat(opaque_x), wasm_i8x16_splat((int8_t)opaque_w), wasm_i32x4_splat(1));
+    v128_t sum = itera_relaxed_dot(wasm_i8x16_splat(opaque_x), wasm_i8x16_splat((int8_t)opaque_w),
+                                   wasm_i32x4_splat(1));
     return wasm_i32x4_extract_lane(sum, 0) == 1 + expected && wasm_i32x4_extract_lane(sum, 3) == 1 + expected;
 }
 
-void itera_matmul_q8_0_relaxed(float *y, size_t y_stride, const itera_matrix *w, const void *x, int T, int row_begin,
-                               int row_end)
+void itera_matmul_q8_0_relaxed(float *y, size_t y_stride, const itera_matrix *w, const void *x, int T,
+                               int row_begin, int row_end)
 {
     if (dot_gives(127, 255, 4 * 127 * 255) && dot_gives(-127, 255, -4 * 127 * 255) &&
         dot_gives(127, 128, 4 * 127 * 128)) {

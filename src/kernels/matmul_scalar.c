@@ -74,8 +74,8 @@ static void matmul_float(float *y, size_t y_stride, const itera_matrix *w, const
         for (int t = 0; t < T; t++) {
             const float *xt = x + (size_t)t * cols;
             float acc = 0.0f;
-            for (size_t begin = 0; begin < cols; begin += ITERA_PACK_COLS) {
-                size_t end = cols - begin < ITERA_PACK_COLS ? cols : begin + ITERA_PACK_COLS;
+            for (size_t begin = 0; begin < cols; begin += ITERA_FLOAT_BLOCK) {
+                size_t end = cols - begin < ITERA_FLOAT_BLOCK ? cols : begin + ITERA_FLOAT_BLOCK;
                 float part = 0.0f;
                 for (size_t k = begin; k < end; k++) {
                     part = part + weight_at(group, 4 * k + lane, w->type) * xt[k];
@@ -88,8 +88,8 @@ static void matmul_float(float *y, size_t y_stride, const itera_matrix *w, const
 }
 
 #define DEFINE_MATMUL(name, body)                                                                            \
-    void itera_matmul_##name##_scalar(float *y, size_t y_stride, const itera_matrix *w, const void *x, int T,\
-                                      int row_begin, int row_end)                                            \
+    void itera_matmul_##name##_scalar(float *y, size_t y_stride, const itera_matrix *w, const void *x,       \
+                                      int T, int row_begin, int row_end)                                     \
     {                                                                                                        \
         body(y, y_stride, w, x, T, row_begin, row_end);                                                      \
     }

@@ -15,8 +15,8 @@
 #define ITERA_NAME(kernel) itera_##kernel##_simd128
 #define ITERA_MADD(a, b, c) wasm_f32x4_add(wasm_f32x4_mul(a, b), c)
 
-#define ITERA_STEPS 16     /* vectors of operands in a block of 32 columns */
-#define ITERA_WIDEN 1      /* activations are copied, widened */
+#define ITERA_STEPS 16 /* vectors of operands in a block of 32 columns */
+#define ITERA_WIDEN 1  /* activations are copied, widened */
 #define ITERA_DOT(x, w, acc) wasm_i32x4_add(acc, wasm_i32x4_dot_i16x8(x, w))
 
 #include "kernels/matmul_unpack.h"

@@ -1,5 +1,5 @@
-/* From packed blocks to ready operands. Adding a type to the vector products means adding its functions here and
- * its descriptor at the end.
+/* From packed blocks to ready operands. Adding a type to the vector products means adding its functions here
+ * and its descriptor at the end.
  *
  *   quants_<type>(q, block, sub)      8 vectors of unsigned quants in chunk order (quant/packed.h)
  *   scale_<type>(block, sub, half)    f32 scale of each of the 4 rows
@@ -35,8 +35,8 @@ ITERA_INLINE void load_nibbles(v128_t q[8], const uint8_t packed[4][16])
     }
 }
 
-/* Adds bit j of each byte of `high` to chunk j as its 5th bit. Shifts of 16-bit lanes carry bits across bytes;
- * the mask drops them. */
+/* Adds bit j of each byte of `high` to chunk j as its 5th bit. Shifts of 16-bit lanes carry bits across
+ * bytes; the mask drops them. */
 ITERA_INLINE void add_fifth_bits(v128_t q[8], const uint8_t high[16])
 {
     const v128_t mask = wasm_i8x16_splat(16);
@@ -254,13 +254,21 @@ typedef struct vector_type {
 } vector_type;
 
 #define ITERA_VECTOR_TYPE static const vector_type __attribute__((unused))
-ITERA_VECTOR_TYPE vector_q8_0 = {1, sizeof(itera_packed_q8_0), kind_offset, 128, 0, quants_q8_0, scale_q8_0, NULL};
-ITERA_VECTOR_TYPE vector_q4_0 = {1, sizeof(itera_packed_q4_0), kind_offset, 8, 0, quants_q4_0, scale_q4_0, NULL};
-ITERA_VECTOR_TYPE vector_q4_1 = {1, sizeof(itera_packed_q4_1), kind_minimum, 0, 0, quants_q4_1, scale_q4_1, min_q4_1};
-ITERA_VECTOR_TYPE vector_q5_0 = {1, sizeof(itera_packed_q5_0), kind_offset, 16, 0, quants_q5_0, scale_q5_0, NULL};
-ITERA_VECTOR_TYPE vector_q5_1 = {1, sizeof(itera_packed_q5_1), kind_minimum, 0, 0, quants_q5_1, scale_q5_1, min_q5_1};
-ITERA_VECTOR_TYPE vector_q4_k = {8, sizeof(itera_packed_q4_k), kind_minimum, 0, 1, quants_q4_k, scale_q4_k, min_q4_k};
-ITERA_VECTOR_TYPE vector_q5_k = {8, sizeof(itera_packed_q5_k), kind_minimum, 0, 1, quants_q5_k, scale_q5_k, min_q5_k};
-ITERA_VECTOR_TYPE vector_q6_k = {8, sizeof(itera_packed_q6_k), kind_halves, 32, 1, quants_q6_k, scale_q6_k, NULL};
+ITERA_VECTOR_TYPE vector_q8_0 = {1,   sizeof(itera_packed_q8_0), kind_offset, 128, 0, quants_q8_0, scale_q8_0,
+                                 NULL};
+ITERA_VECTOR_TYPE vector_q4_0 = {1,   sizeof(itera_packed_q4_0), kind_offset, 8, 0, quants_q4_0, scale_q4_0,
+                                 NULL};
+ITERA_VECTOR_TYPE vector_q4_1 = {
+    1, sizeof(itera_packed_q4_1), kind_minimum, 0, 0, quants_q4_1, scale_q4_1, min_q4_1};
+ITERA_VECTOR_TYPE vector_q5_0 = {1,   sizeof(itera_packed_q5_0), kind_offset, 16, 0, quants_q5_0, scale_q5_0,
+                                 NULL};
+ITERA_VECTOR_TYPE vector_q5_1 = {
+    1, sizeof(itera_packed_q5_1), kind_minimum, 0, 0, quants_q5_1, scale_q5_1, min_q5_1};
+ITERA_VECTOR_TYPE vector_q4_k = {
+    8, sizeof(itera_packed_q4_k), kind_minimum, 0, 1, quants_q4_k, scale_q4_k, min_q4_k};
+ITERA_VECTOR_TYPE vector_q5_k = {
+    8, sizeof(itera_packed_q5_k), kind_minimum, 0, 1, quants_q5_k, scale_q5_k, min_q5_k};
+ITERA_VECTOR_TYPE vector_q6_k = {8,   sizeof(itera_packed_q6_k), kind_halves, 32, 1, quants_q6_k, scale_q6_k,
+                                 NULL};
 
 #endif

@@ -52,7 +52,8 @@ static float sum_all(const float *x, size_t n)
     return total;
 }
 
-void ITERA_NAME(rms_norm)(float *y, const float *x, const float *weight, int T, int D, size_t stride, float eps)
+void ITERA_NAME(rms_norm)(float *y, const float *x, const float *weight, int T, int D, size_t stride,
+                          float eps)
 {
     for (int t = 0; t < T; t++, x += stride, y += stride) {
         float inverse = 1.0f / sqrtf(sum_squares(x, (size_t)D, 0.0f) / (float)D + eps);
@@ -60,7 +61,8 @@ void ITERA_NAME(rms_norm)(float *y, const float *x, const float *weight, int T, 
         int d = 0;
         for (; d + 4 <= D; d += 4) {
             v128_t value = wasm_f32x4_mul(wasm_v128_load(x + d), inverse4);
-            wasm_v128_store(y + d, weight != NULL ? wasm_f32x4_mul(value, wasm_v128_load(weight + d)) : value);
+            wasm_v128_store(y + d,
+                            weight != NULL ? wasm_f32x4_mul(value, wasm_v128_load(weight + d)) : value);
         }
         for (; d < D; d++) {
             float value = x[d] * inverse;
@@ -125,8 +127,8 @@ float ITERA_NAME(dot)(const float *a, const float *b, size_t n)
     size_t i = 0;
     for (; i + 16 <= n; i += 16) {
         for (int part = 0; part < 4; part++) {
-            sum.part[part] =
-                ITERA_MADD(wasm_v128_load(a + i + 4 * part), wasm_v128_load(b + i + 4 * part), sum.part[part]);
+            sum.part[part] = ITERA_MADD(wasm_v128_load(a + i + 4 * part), wasm_v128_load(b + i + 4 * part),
+                                        sum.part[part]);
         }
     }
     float total = sum_total(&sum);

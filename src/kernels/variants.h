@@ -24,8 +24,8 @@
     void itera_quantize_act_##v(itera_act_block *out, const float *x, size_t n);                             \
     void itera_rms_norm_##v(float *y, const float *x, const float *weight, int T, int D, size_t stride,      \
                             float eps);                                                                      \
-    void itera_layer_norm_##v(float *y, const float *x, const float *weight, const float *bias, int T, int D,\
-                              float eps);                                                                    \
+    void itera_layer_norm_##v(float *y, const float *x, const float *weight, const float *bias, int T,       \
+                              int D, float eps);                                                             \
     void itera_silu_##v(float *y, const float *x, size_t n);                                                 \
     void itera_silu_mul_##v(float *y, const float *gate, const float *up, size_t n);                         \
     void itera_gelu_erf_##v(float *y, const float *x, size_t n);                                             \
