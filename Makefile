@@ -18,7 +18,8 @@ MODEL    ?= models/story-boot-q8_0.gguf
 
 # Sorted, so that objects are linked in the same order everywhere.
 ALL_SOURCES := $(sort $(shell find src -name '*.c'))
-PROGRAMS    := $(patsubst src/native/%.c,%,$(wildcard src/native/*.c))
+# The trainer is built in a way of its own, below.
+PROGRAMS    := $(filter-out train,$(patsubst src/native/%.c,%,$(wildcard src/native/*.c)))
 # The library holds all of src but the programs; wasm leaves out the trainer as well.
 LIB_SOURCES  := $(filter-out src/native/%,$(ALL_SOURCES))
 WASM_SOURCES := $(filter-out src/train/%,$(LIB_SOURCES)) wasm/exports.c wasm/exports_quantize.c
@@ -126,6 +127,26 @@ native: build/native/libitera.a $(PROGRAMS:%=build/native/%)
 $(PROGRAMS:%=build/native/%): build/native/%: build/native/src/native/%.o build/native/libitera.a
 	$(call say,  LINK $@)
 	$(Q)$(CC) $(CFLAGS_native) $^ -o $@ -lm
+
+# ---- trainer -------------------------------------------------------------------------------------------
+# Built for this machine, with threads, and with oneDNN where it is installed (Debian: libdnnl-dev).
+# The widest vectors of the machine, where the compiler knows how to ask for them.
+TRAIN_VECTORS := $(if $(filter x86_64 amd64,$(shell uname -m)),-mprefer-vector-width=512)
+TRAIN_CFLAGS := -O3 -march=native $(TRAIN_VECTORS) -ffp-contract=fast -fno-math-errno -fno-trapping-math \
+    -fopenmp -DITERA_USE_DNNL
+TRAIN_LIBS   := $(shell echo '\#include <oneapi/dnnl/dnnl.h>' | $(CC) -E - >/dev/null 2>&1 && echo -ldnnl)
+TRAIN_OBJECTS := $(patsubst %.c,build/train/%.o,src/native/train.c \
+    $(filter src/train/% src/base/% src/gguf/% src/quant/%,$(LIB_SOURCES)))
+build/train/%.o: %.c Makefile | setup
+	@mkdir -p $(@D)
+	$(call say,  CC   train $<)
+	$(Q)$(CC) $(NATIVE_CFLAGS) $(TRAIN_CFLAGS) $(CFLAGS) -c $< -o $@
+build/native/itera-train: $(TRAIN_OBJECTS)
+	@mkdir -p $(@D)
+	$(call say,  LINK $@)
+	$(Q)$(CC) -fopenmp $^ -o $@ $(TRAIN_LIBS) -lm
+-include $(TRAIN_OBJECTS:.o=.d)
+native: build/native/itera-train
 
 # Every tests/c/test_*.c is a program; the other files there are shared helpers.
 C_HELPERS := $(patsubst %.c,build/asan/%.o,$(filter-out tests/c/test_%,$(wildcard tests/c/*.c)))
