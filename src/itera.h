@@ -40,6 +40,10 @@ void itera_model_release_header(itera_model *model);
 /* The header, or NULL after its release. */
 const itera_gguf *itera_model_header(const itera_model *model);
 
+/* A hash over architecture, hyperparameters and weights: equal for the same model, whichever kernels run it and
+ * however its file is laid out. Needs a complete model. */
+uint64_t itera_model_identity(const itera_model *model);
+
 typedef struct itera_model_info {
     const char *architecture;
     uint32_t vocabulary, layers, width;
@@ -80,6 +84,38 @@ itera_status itera_session_score(itera_session *session, const int32_t *tokens, 
 /* [V] logits of the last token fed; valid until the next call on this session; NULL before the first token. */
 const float *itera_session_logits(const itera_session *session);
 
+/* ---- Snapshots -------------------------------------------------------------------------------- */
+
+/* How numbers are written. F32: exactly. F16: half the bytes; recurrent state and KV cache are rounded, each value
+ * by at most 2^-11 of itself (2^-25 below 2^-14; beyond 65504 it becomes 65504), the logits are exact. */
+typedef enum itera_snapshot_form { ITERA_SNAPSHOT_F32 = 0, ITERA_SNAPSHOT_F16 = 1 } itera_snapshot_form;
+
+/* Bytes of a snapshot now; of the KV cache only what is in use counts. 0 for an unknown form. */
+uint64_t itera_session_save_size(const itera_session *session, itera_snapshot_form form);
+/* Writes the snapshot to `out` [n], n as itera_session_save_size says: one block that describes itself, for any
+ * session of the same model, in any build. runtime/snapshot.c describes its bytes. */
+itera_status itera_session_save(const itera_session *session, itera_snapshot_form form, uint8_t *out, size_t n,
+                                itera_error *error);
+/* The same piece by piece, for those who have no place for the whole: the next ITERA_SNAPSHOT_PIECE bytes from `offset`
+ * or, at the end, the `n` that are left. Pieces are taken in order; *checksum is 0 before the first and then stays the
+ * caller's, who keeps the session as it is meanwhile. */
+#define ITERA_SNAPSHOT_PIECE (1u << 20)
+itera_status itera_session_save_piece(const itera_session *session, itera_snapshot_form form, uint64_t offset,
+                                      uint8_t *out, size_t n, uint64_t *checksum, itera_error *error);
+/* Makes the session continue where the saved one was. `bytes` may be anything: ITERA_ERR_SNAPSHOT for another model
+ * or version and for damage, ITERA_ERR_CONTEXT_FULL where this session is too small; it then stays as it was. */
+itera_status itera_session_restore(itera_session *session, const uint8_t *bytes, size_t n, itera_error *error);
+
+/* Marks: places to go back to within one session and its copies, without the cost of a snapshot. A mark holds no KV
+ * cache: the rows before it stay where they are. So it is good as long as no other tokens have been fed at positions
+ * before it; after that, going back gives wrong logits (and nothing worse). */
+uint64_t itera_session_mark_size(const itera_session *session);
+/* Writes to `out`, itera_session_mark_size bytes, 8-byte aligned. */
+void itera_session_mark(const itera_session *session, void *out);
+/* Back to where the mark was made; `mark` comes from this process and is not checked. ITERA_ERR_SNAPSHOT for one of
+ * another model, ITERA_ERR_CONTEXT_FULL where it lies beyond this session's context. */
+itera_status itera_session_rewind(itera_session *session, const void *mark, itera_error *error);
+
 /* ---- Sampler ---------------------------------------------------------------------------------- */
 
 typedef struct itera_sampling {
@@ -103,6 +139,9 @@ itera_sampler *itera_sampler_create(uint32_t vocabulary);
 void itera_sampler_free(itera_sampler *sampler); /* NULL is allowed */
 /* Takes new options and restarts the random sequence from their seed. */
 void itera_sampler_configure(itera_sampler *sampler, const itera_sampling *options);
+/* The random sequence's place, for going on with it elsewhere. All zeros is no such place and is left alone. */
+void itera_sampler_get_random(const itera_sampler *sampler, uint64_t out[4]);
+void itera_sampler_set_random(itera_sampler *sampler, const uint64_t state[4]);
 /* Adds to one token's logit, in the order set; ITERA_ERR_TOKEN outside the vocabulary. */
 itera_status itera_sampler_bias(itera_sampler *sampler, int32_t token, float bias);
 void itera_sampler_clear_bias(itera_sampler *sampler);

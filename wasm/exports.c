@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "gguf/writer.h"
 #include "itera.h"
 
@@ -283,6 +284,57 @@ EXPORT(itera_session_logits) const float *wasm_session_logits(const itera_sessio
     return itera_session_logits(session);
 }
 
+/* ---- Snapshots ---------------------------------------------------------------------------------- */
+
+/* Two numbers of 32 bits that tell this model from others. */
+EXPORT(itera_model_identity) void wasm_model_identity(const itera_model *model, uint64_t *out)
+{
+    *out = itera_model_identity(model);
+}
+
+EXPORT(itera_session_save_size) double wasm_session_save_size(const itera_session *session, int32_t form)
+{
+    return (double)itera_session_save_size(session, (itera_snapshot_form)form);
+}
+
+EXPORT(itera_session_save_piece)
+int32_t wasm_session_save_piece(const itera_session *session, int32_t form, double offset, uint8_t *out, uint32_t n,
+                                uint64_t *checksum)
+{
+    if (!(offset >= 0.0 && offset <= LARGEST_OFFSET)) {
+        return report(itera_fail(&last_error, ITERA_ERR_ARGUMENT, "not an offset in a snapshot"));
+    }
+    return report(itera_session_save_piece(session, (itera_snapshot_form)form, (uint64_t)offset, out, n, checksum,
+                                           &last_error));
+}
+
+EXPORT(itera_session_restore)
+int32_t wasm_session_restore(itera_session *session, const uint8_t *bytes, uint32_t n)
+{
+    return report(itera_session_restore(session, bytes, n, &last_error));
+}
+
+EXPORT(itera_session_mark_size) double wasm_session_mark_size(const itera_session *session)
+{
+    return (double)itera_session_mark_size(session);
+}
+
+EXPORT(itera_session_mark) void wasm_session_mark(const itera_session *session, void *out)
+{
+    itera_session_mark(session, out);
+}
+
+EXPORT(itera_session_rewind) int32_t wasm_session_rewind(itera_session *session, const void *mark)
+{
+    return report(itera_session_rewind(session, mark, &last_error));
+}
+
+/* The checksum of what JavaScript puts around a snapshot. */
+EXPORT(itera_hash) void wasm_hash(const uint8_t *bytes, uint32_t n, uint64_t *out)
+{
+    *out = itera_hash(0, bytes, n);
+}
+
 /* ---- Sampler ------------------------------------------------------------------------------------ */
 
 /* The options as JavaScript sets them, one by one, beside the sampler that they configure. */
@@ -337,6 +389,16 @@ EXPORT(itera_sampler_set) void wasm_sampler_set(wasm_sampler *s, int32_t which, 
     default: return;
     }
     itera_sampler_configure(s->sampler, o);
+}
+
+EXPORT(itera_sampler_get_random) void wasm_sampler_get_random(const wasm_sampler *s, uint64_t *out)
+{
+    itera_sampler_get_random(s->sampler, out);
+}
+
+EXPORT(itera_sampler_set_random) void wasm_sampler_set_random(wasm_sampler *s, const uint64_t *state)
+{
+    itera_sampler_set_random(s->sampler, state);
 }
 
 EXPORT(itera_sampler_bias) int32_t wasm_sampler_bias(wasm_sampler *s, int32_t token, double value)

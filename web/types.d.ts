@@ -116,9 +116,12 @@ export interface Stats {
   decodeTps: number
   /** stop: the model or a stop string ended it; length: maxTokens or a full context did. */
   finishReason: 'stop' | 'length' | 'aborted'
+  /** Where the random sequence began. In a conversation all turns draw from one, until a seed is given. */
   seed: number
   /** Size of the engine's memory at the end. */
   memoryBytes: number
+  /** In a conversation: what its checkpoints take of it. */
+  checkpointBytes?: number
 }
 
 export interface ChatMessage {
@@ -126,11 +129,44 @@ export interface ChatMessage {
   content: string
 }
 
+/** How the numbers of a state are saved: f32 exactly; f16 in half the space, each off by at most a 2048th of itself. */
+export type SnapshotForm = 'f32' | 'f16'
+
 export interface ChatOptions extends Omit<GenerateOptions, 'signal'> {
   /** The first message, which sets the tone. */
   system?: string
-  /** Messages of an earlier conversation to go on from. */
+  /** Messages of an earlier conversation to go on from. They are read again; `restore` goes on without. */
   messages?: ChatMessage[]
+  /** What chat.save() gave: messages, options and state are those saved; options given here come first. */
+  restore?: ModelSource
+  /** A prompt pack, instead of `system`: its messages count as read. */
+  pack?: ModelSource
+  /** The most memory that copies of the state may take, with which undo, edit and regenerate need not read again
+   * (default 64 MiB; 0: none). When it is full, what is missed least is dropped. */
+  checkpointBytes?: number
+}
+
+export type RestoreOptions = Omit<ChatOptions, 'restore' | 'pack' | 'system' | 'messages'>
+
+export interface PackOptions {
+  /** What every conversation is to begin with, */
+  system?: string
+  /** and messages after it, such as examples. */
+  messages?: ChatMessage[]
+  form?: SnapshotForm
+  /** As in GenerateOptions; only while the pack is made. */
+  contextTokens?: number
+  signal?: AbortSignal
+}
+
+export interface ChatInfo {
+  /** Tokens that the state has read. */
+  tokens: number
+  stateBytes: number
+  /** Copies of the state kept to go back to, what they take, and what they may take at most. */
+  checkpoints: number
+  checkpointBytes: number
+  checkpointLimit: number
 }
 
 export interface ModelInfo {
@@ -166,10 +202,24 @@ export interface ModelInfo {
 
 export class Chat {
   private constructor()
+  /** Settled once a `restore` or `pack` is there, at once without; rejected with code 'snapshot' when it does not fit. */
+  readonly ready: Promise<void>
   /** The conversation so far; a copy. */
   readonly messages: ChatMessage[]
-  /** Says something and streams the answer; the generator's return value is the stats. */
+  /** Says something and streams the answer; the generator's return value is the stats. Only what is new is read. */
   send(text: string, options?: GenerateOptions): AsyncGenerator<Piece, Stats, void>
+  /** Says something else in an earlier turn (0: the first, -1: the last) and streams the answer. What came after is gone. */
+  edit(turn: number, text: string, options?: GenerateOptions): AsyncGenerator<Piece, Stats, void>
+  /** Answers the last message anew. */
+  regenerate(options?: GenerateOptions): AsyncGenerator<Piece, Stats, void>
+  /** Takes back the last turn, or more; resolves to the messages taken back. */
+  undo(turns?: number): Promise<ChatMessage[]>
+  /** A second conversation that goes on from here, its random sequence included. */
+  fork(): Promise<Chat>
+  /** The conversation's whole memory, to restore with the same model anywhere. */
+  save(options?: { form?: SnapshotForm }): Promise<Blob>
+  /** What the conversation takes. */
+  info(): Promise<ChatInfo>
   /** Back to the beginning: only the system message stays. */
   reset(): void
   /** Frees the conversation's state. */
@@ -185,6 +235,10 @@ export class Model {
   generate(prompt: string | ArrayLike<number>, options?: GenerateOptions): AsyncGenerator<Piece, Stats, void>
   /** A conversation, through the file's own chat template where it has one. */
   chat(options?: ChatOptions): Chat
+  /** A conversation from what chat.save() gave, once it is there; options given here come before those saved. */
+  restore(source: ModelSource, options?: RestoreOptions): Promise<Chat>
+  /** Reads the opening of conversations once: a file to ship, for chat({ pack }). */
+  pack(options: PackOptions): Promise<Blob>
   /** addSpecial: with BOS where the model wants it; parseSpecial: special tokens written in the text become tokens. */
   tokenize(text: string, options?: { addSpecial?: boolean, parseSpecial?: boolean }): Promise<number[]>
   /** special: show special tokens, which are left out otherwise. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "blocks/intervals.h"
 #include "quant/pack.h"
@@ -39,6 +40,7 @@ struct itera_weights {
     uint8_t *block;        /* the one allocation */
     uint8_t *rows_scratch; /* four raw rows of the widest matrix */
     itera_weight_counts counts;
+    uint64_t identity;     /* sum of the complete tensors' hashes */
 };
 
 itera_weights *itera_weights_create(const itera_gguf *gguf)
@@ -81,6 +83,11 @@ uint32_t itera_weights_dim(const itera_weights *weights, const char *name, int i
 itera_weight_counts itera_weights_counts(const itera_weights *weights)
 {
     return weights->counts;
+}
+
+uint64_t itera_weights_identity(const itera_weights *weights)
+{
+    return weights->identity;
 }
 
 /* ---- Asking ---------------------------------------------------------------------------------- */
@@ -325,11 +332,22 @@ static itera_status expand(const itera_weights *weights, placement *item, itera_
     return ITERA_OK;
 }
 
+/* Of the raw bytes, before they are packed. */
+static uint64_t hash_tensor(const placement *item)
+{
+    const itera_gguf_tensor *tensor = item->tensor;
+    uint64_t h = itera_hash(tensor->type, tensor->name.data, tensor->name.length);
+    h = itera_hash(h, tensor->dims, sizeof tensor->dims);
+    return itera_hash(h, item->data, (size_t)tensor->bytes);
+}
+
 static itera_status complete(itera_weights *weights, placement *item, itera_error *error)
 {
+    uint64_t hash = hash_tensor(item);
     ITERA_TRY(item->form == FORM_PACKED ? pack(weights, item, error) : expand(weights, item, error));
     item->complete = true;
     itera_intervals_free(&item->arrived);
+    weights->identity += hash; /* a sum: tensors complete in any order */
     weights->incomplete--;
     return ITERA_OK;
 }

@@ -64,6 +64,10 @@ itera_status itera_weights_push(itera_weights *weights, uint64_t file_offset, co
 /* ITERA_OK, or ITERA_ERR_INCOMPLETE naming a tensor that is missing bytes. */
 itera_status itera_weights_ready(const itera_weights *weights, itera_error *error);
 
+/* A hash over name, type, shape and file bytes of every tensor asked for, whatever their order in the file and the
+ * order in which they came. Needs complete weights. */
+uint64_t itera_weights_identity(const itera_weights *weights);
+
 /* ---- Figures. */
 typedef struct itera_weight_counts {
     uint64_t parameters;        /* elements of all tensors asked for */

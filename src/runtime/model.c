@@ -1,7 +1,9 @@
 #include "runtime/model.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 
 /* Memory that the builder handed out, in a list so that one walk frees it. */
@@ -38,9 +40,27 @@ void itera_model_free(itera_model *model)
     free(model);
 }
 
+/* Over every "<architecture>.*" of the header, in any order: what the tokenizer or a licence says is no part of how
+ * a state comes about. */
+static uint64_t hash_hyperparameters(const itera_gguf *gguf, const char *architecture)
+{
+    size_t length = strlen(architecture);
+    uint64_t sum = itera_hash(0, architecture, length);
+    for (size_t i = 0; i < itera_gguf_kv_count(gguf); i++) {
+        const itera_gguf_kv *kv = itera_gguf_kv_at(gguf, i);
+        if (kv->key.length > length && memcmp(kv->key.data, architecture, length) == 0 &&
+            kv->key.data[length] == '.') {
+            uint64_t h = itera_hash((uint64_t)kv->type << 8 | (uint64_t)kv->element_type, kv->key.data, kv->key.length);
+            sum += itera_hash(h, kv->value, kv->value_bytes);
+        }
+    }
+    return sum;
+}
+
 static itera_status build(itera_model *model, itera_error *error)
 {
     ITERA_TRY(itera_arch_of(model->gguf, &model->arch, error));
+    model->hyperparameters = hash_hyperparameters(model->gguf, model->arch->name);
     model->weights = itera_weights_create(model->gguf);
     if (model->weights == NULL) {
         return itera_fail(error, ITERA_ERR_MEMORY, "out of memory while planning the model");
@@ -96,6 +116,11 @@ void itera_model_release_header(itera_model *model)
         itera_gguf_free(model->gguf);
         model->gguf = NULL;
     }
+}
+
+uint64_t itera_model_identity(const itera_model *model)
+{
+    return model->hyperparameters ^ itera_weights_identity(model->weights);
 }
 
 const itera_gguf *itera_model_header(const itera_model *model)

@@ -20,6 +20,7 @@ struct itera_model {
     uint64_t cache_floats;          /* KV cache a position, all blocks */
     uint8_t *scratch;               /* grown by sessions, shared by them */
     uint64_t scratch_bytes;
+    uint64_t hyperparameters;       /* hash of the architecture's metadata */
 };
 
 /* Makes the scratch large enough for sessions of `context` positions. */

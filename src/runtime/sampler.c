@@ -125,6 +125,18 @@ void itera_sampler_configure(itera_sampler *s, const itera_sampling *options)
     }
 }
 
+void itera_sampler_get_random(const itera_sampler *s, uint64_t out[4])
+{
+    memcpy(out, s->random, sizeof s->random);
+}
+
+void itera_sampler_set_random(itera_sampler *s, const uint64_t state[4])
+{
+    if ((state[0] | state[1] | state[2] | state[3]) != 0) { /* from zeros the generator would never come out */
+        memcpy(s->random, state, sizeof s->random);
+    }
+}
+
 itera_status itera_sampler_bias(itera_sampler *s, int32_t token, float value)
 {
     if (token < 0 || (uint32_t)token >= s->V) {

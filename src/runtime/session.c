@@ -5,16 +5,7 @@
 #include "base/memory.h"
 #include "blocks/linear.h"
 #include "quant/pack.h"
-#include "runtime/model.h"
-
-struct itera_session {
-    itera_model *model;
-    uint64_t position;
-    uint64_t context; /* positions the KV cache holds; 0 without one */
-    float *state;     /* recurrent state of every block, one after another */
-    float *cache;     /* KV cache of every block, [context, cache_floats] each, one after another */
-    float *logits;    /* [V] of the last token */
-};
+#include "runtime/session.h"
 
 /* ---- Lifetime --------------------------------------------------------------------------------- */
 

@@ -237,7 +237,7 @@ describe('generate', () => {
     const { stats } = await collect(model.generate(prompt, { signal: controller.signal }))
     assert.equal(stats.finishReason, 'aborted')
     assert.equal(stats.generatedTokens, 0)
-    assert.ok(performance.now() - begun < 5000)
+    assert.ok(performance.now() - begun < 30_000)
   })
 
   it('ends the work in the worker when the loop is left', async () => {

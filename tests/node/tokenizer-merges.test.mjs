@@ -63,6 +63,6 @@ describe('merges', () => {
     const word = new Int32Array(1 << 20)
     const start = performance.now()
     assert.equal(new Merger(table).merge(word, word.length), 1)
-    assert.ok(performance.now() - start < 5000)
+    assert.ok(performance.now() - start < 30_000)
   })
 })

@@ -152,7 +152,7 @@ describe('special tokens', () => {
     const text = many.map(({ text }) => `${text} < <| <|extra_`).join(' and ').repeat(4)
     const start = performance.now()
     const ids = tokenizerOfMany.encode(text, { special: true })
-    assert.ok(performance.now() - start < 2000)
+    assert.ok(performance.now() - start < 30_000)
     assert.equal(tokenizerOfMany.decode(ids, { special: true }), text)
     assert.equal(ids.filter(id => id >= 512).length, 20000)
   })

@@ -22,6 +22,7 @@ const commands = {
   inspect: 'show what is in a model file',
   convert: 'make a GGUF file from Itera-Lite safetensors',
   quantize: 'make a model file smaller',
+  pack: 'read a system message once, for an app to ship',
   tokenizer: 'train a tokenizer',
 }
 

@@ -1,11 +1,12 @@
 import { createChatTemplate } from './chat-template.js'
-import { ChatSession } from './chat-session.js'
+import { ChatSession, commonLength } from './chat-session.js'
 import { IteraError } from './errors.js'
 import { checkTokens } from './evaluate.js'
 import { generate } from './generate.js'
 import { loadModel } from './loader.js'
+import { fileOf } from './platform.js'
 import { Session } from './session.js'
-import { openSource } from './source.js'
+import { openSource, readWhole } from './source.js'
 import { createTokenizer, hasTokenizer } from './tokenizer.js'
 import { loadWasm } from './wasm.js'
 
@@ -15,6 +16,7 @@ import { loadWasm } from './wasm.js'
  * @typedef {import('./wasm.js').Wasm} Wasm
  * @typedef {import('./metadata.js').Metadata} Metadata
  * @typedef {import('./options.js').GenerationOptions} GenerationOptions
+ * @typedef {import('./chat-session.js').ChatLimits} ChatLimits
  * @typedef {import('./tokenizer.js').Tokenizer} Tokenizer
  * @typedef {import('../types.d.ts').ModelInfo} ModelInfo
  * @typedef {import('../types.d.ts').ChatMessage} ChatMessage
@@ -205,19 +207,119 @@ export class Engine {
   }
 
   /**
-   * @param {{ chat: number, messages: ChatMessage[], options: GenerationOptions }} args
+   * The prompt of a conversation as tokens.
+   *
+   * @param {string} rendered
+   * @returns {Int32Array}
+   */
+  encodePrompt(rendered) {
+    // A template that writes BOS itself must not get a second one.
+    const bos = this.tokenizer.roleText('bos')
+    return this.encode(rendered, { special: true, addBos: bos && rendered.startsWith(bos) ? false : undefined })
+  }
+
+  /**
+   * The tokens that every conversation with these first messages begins with, whatever is said next: what the prompts
+   * of some very different next words have in common.
+   *
+   * @param {ChatMessage[]} messages
+   * @returns {Int32Array}
+   */
+  openingTokens(messages) {
+    const [first, ...others] = ['A', '1', '\n', '"'].map(content =>
+      this.encodePrompt(this.render([...messages, { role: 'user', content }])))
+    return first.subarray(0, Math.min(...others.map(tokens => commonLength(first, tokens))))
+  }
+
+  // ---- Conversations, each under a number that the main thread gives it
+
+  /**
+   * @param {{ chat: number, limits: ChatLimits } & import('./chat-session.js').Turn} args
    * @param {JobContext} context
    */
-  chat({ chat, messages, options }, { signal, emit }) {
+  chat({ chat, limits, ...turn }, { signal, emit }) {
+    return this.chatSession(chat, limits).send(turn, { signal, emit: piece => emit('piece', piece) })
+  }
+
+  /**
+   * The session of that number, made when first used.
+   *
+   * @param {number} chat
+   * @param {ChatLimits} limits
+   */
+  chatSession(chat, limits) {
     let session = this.#chats.get(chat)
-    if (!session) this.#chats.set(chat, session = new ChatSession(this))
-    return session.send(messages, options, { signal, emit: piece => emit('piece', piece) })
+    if (!session) this.#chats.set(chat, session = new ChatSession(this, limits))
+    return session
+  }
+
+  /**
+   * Nothing to do for a conversation in which nothing was said yet.
+   *
+   * @param {{ chat: number, messages: number, opening: number }} args
+   */
+  rewindChat({ chat, messages, opening }) {
+    this.#chats.get(chat)?.rewind(messages, opening)
+  }
+
+  /** @param {{ chat: number, as: number }} args */
+  forkChat({ chat, as }) {
+    const session = this.#chats.get(chat)
+    if (session) this.#chats.set(as, session.fork())
+  }
+
+  /**
+   * @param {{ chat: number, limits: ChatLimits, conversation: any, form: import('../types.d.ts').SnapshotForm }} args
+   * @returns {Blob | Uint8Array}
+   */
+  saveChat({ chat, limits, conversation, form }) {
+    return fileOf(this.chatSession(chat, limits).save(conversation, form))
+  }
+
+  /**
+   * @param {{ chat: number, source: import('./source.js').SourceDescription, limits: Partial<ChatLimits> }} args
+   * @param {JobContext} context
+   */
+  async openChat({ chat, source, limits }, { signal }) {
+    const bytes = await readWhole(await openSource(source, signal), signal)
+    const { session, saved } = ChatSession.restore(this, bytes, limits)
+    this.#chats.get(chat)?.close()
+    this.#chats.set(chat, session)
+    const { messages, opening, options, contextTokens, checkpointBytes } = saved
+    return { messages, opening, options, limits: { contextTokens, checkpointBytes, ...limits } }
+  }
+
+  /** @param {{ chat: number, limits: ChatLimits }} args */
+  chatInfo({ chat, limits }) {
+    return this.chatSession(chat, limits).info
+  }
+
+  /**
+   * A saved conversation in which only the opening was read.
+   *
+   * @param {{ messages: ChatMessage[], limits: ChatLimits, form: import('../types.d.ts').SnapshotForm }} args
+   * @param {JobContext} context
+   * @returns {Promise<Blob | Uint8Array>}
+   */
+  async pack({ messages, limits, form }, { signal }) {
+    const session = new ChatSession(this, limits)
+    try {
+      await session.readOpening(messages, signal)
+      return fileOf(session.save({ messages, opening: messages.length, options: {} }, form))
+    } finally {
+      session.close()
+    }
   }
 
   /** @param {number} chat */
   closeChat(chat) {
     this.#chats.get(chat)?.close()
     this.#chats.delete(chat)
+  }
+
+  /** What is in use now. */
+  get memory() {
+    return { memoryBytes: this.wasm.memoryBytes, sessions: this.#chats.size, fedTokens: this.wasm.fedTokens }
   }
 
   /**

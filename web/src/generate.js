@@ -14,12 +14,16 @@ import { StopStrings } from './stop-strings.js'
  * @typedef {object} Job
  * @property {import('./engine.js').Engine} engine
  * @property {Session} session
- * @property {Int32Array} prompt  tokens to feed now, at least one
+ * @property {Int32Array} prompt  tokens to feed now; none where the session's last logits are to be sampled from
  * @property {Int32Array} history  the tokens before them, already part of the session's state
  * @property {GenerationOptions} options
  * @property {AbortSignal} signal
  * @property {(piece: Piece) => void} emit
  * @property {(tokens: ArrayLike<number>) => void} [onFed]  told of tokens as they become part of the state
+ * @property {number[]} [cuts]  places in the prompt, ascending, at which onFed must be told
+ * @property {() => void} [onPrompt]  told once, when the first token is out and the state still ends with the prompt
+ * @property {{ seed: number, state: Uint8Array | null }} [random]  a random sequence to go on with, and to leave as
+ *   far as it was used; state is null before its beginning
  */
 
 /**
@@ -28,13 +32,17 @@ import { StopStrings } from './stop-strings.js'
  */
 export async function generate(job) {
   const { engine, session, prompt, history, options, signal } = job
-  if (!prompt.length) throw new IteraError('argument', 'the prompt is empty, and this model has no token to begin with')
+  if (!prompt.length && !session.position) {
+    throw new IteraError('argument', 'the prompt is empty, and this model has no token to begin with')
+  }
   const started = performance.now()
   const clock = { prefilled: started, first: started, last: started }
-  const sampler = new Sampler(engine.wasm, engine.vocabulary, options)
+  const random = job.random ?? { seed: options.seed, state: null }
+  const sampler = new Sampler(engine.wasm, engine.vocabulary, { ...options, seed: random.seed })
   /** @type {{ count: number, reason: Stats['finishReason'] }} */
   let outcome = { count: 0, reason: 'aborted' }
   try {
+    if (random.state) sampler.random = random.state
     // Penalties look at the last tokens only, prompt included.
     sampler.accept(history.subarray(Math.max(0, history.length - options.penaltyWindow)))
     sampler.accept(prompt.subarray(Math.max(0, prompt.length - options.penaltyWindow)))
@@ -42,6 +50,7 @@ export async function generate(job) {
       clock.prefilled = performance.now()
       outcome = await decode(job, sampler, clock)
     }
+    random.state = sampler.random
   } finally {
     sampler.free()
   }
@@ -55,7 +64,7 @@ export async function generate(job) {
     // The first token comes out of the prompt; the others each took one step.
     decodeTps: outcome.count > 1 ? (outcome.count - 1) / seconds(clock.first, clock.last) : 0,
     finishReason: outcome.reason,
-    seed: options.seed,
+    seed: random.seed,
     memoryBytes: engine.wasm.memoryBytes,
   }
 }
@@ -64,9 +73,9 @@ export async function generate(job) {
  * @param {Job} job
  * @returns {Promise<boolean>} false when aborted before the end
  */
-async function readPrompt({ session, prompt, history, signal, onFed }) {
+async function readPrompt({ session, prompt, history, signal, onFed, cuts }) {
   try {
-    return await session.prefill(prompt, signal, onFed)
+    return await session.prefill(prompt, signal, onFed, cuts)
   } catch (error) {
     if (!(error instanceof IteraError) || error.code !== 'context-full') throw error
     const tokens = history.length + prompt.length
@@ -80,7 +89,7 @@ async function readPrompt({ session, prompt, history, signal, onFed }) {
  * @param {{ first: number, last: number }} clock
  * @returns {Promise<{ count: number, reason: Stats['finishReason'] }>}
  */
-async function decode({ engine, session, options, signal, emit, onFed }, sampler, clock) {
+async function decode({ engine, session, options, signal, emit, onFed, onPrompt }, sampler, clock) {
   const text = engine.decodeStream()
   const stops = new StopStrings(options.stop)
   const ends = options.ignoreEndOfText ? new Set() : engine.endOfGeneration
@@ -104,6 +113,7 @@ async function decode({ engine, session, options, signal, emit, onFed }, sampler
     if (shown.stopped) return { count, reason: 'stop' }
     if (count >= options.maxTokens) return finish(count, 'length')
 
+    if (count === 1) onPrompt?.()
     sampler.accept([token])
     try {
       session.feed([token])

@@ -1,4 +1,4 @@
-import { Chat } from './chat.js'
+import { Chat, checkForm, toBlob } from './chat.js'
 import { IteraError } from './errors.js'
 import { completeOptions } from './options.js'
 import { Request } from './protocol.js'
@@ -44,7 +44,38 @@ export class Model {
    * @returns {Chat}
    */
   chat(options) {
-    return new Chat(this, this.#chats++, options)
+    return new Chat(this, this.nextChat(), options)
+  }
+
+  /**
+   * A conversation from what chat.save() gave, once it is there.
+   *
+   * @param {import('../types.d.ts').ModelSource} source
+   * @param {import('../types.d.ts').RestoreOptions} [options]  over those saved
+   * @returns {Promise<Chat>}
+   */
+  async restore(source, options) {
+    const chat = this.chat({ ...options, restore: source })
+    try {
+      await chat.ready
+    } catch (error) {
+      chat.dispose()
+      throw error
+    }
+    return chat
+  }
+
+  /**
+   * Reads the opening of conversations once and for all: what comes out is a file to ship, for chat({ pack }).
+   *
+   * @param {import('../types.d.ts').PackOptions} options
+   * @returns {Promise<Blob>}
+   */
+  async pack({ system, messages = [], form = 'f32', contextTokens = 0, signal }) {
+    const all = [...system === undefined ? [] : [{ role: 'system', content: String(system) }], ...messages]
+    if (!all.length) throw new IteraError('argument', 'a pack needs a system message, or others')
+    const limits = { contextTokens: completeOptions({ contextTokens }).contextTokens, checkpointBytes: 0 }
+    return toBlob(await this.call(Request.pack, { messages: all, limits, form: checkForm(form) }, { signal }))
   }
 
   /**
@@ -101,6 +132,13 @@ export class Model {
   [Symbol.dispose ?? Symbol.for('Symbol.dispose')]() {
     this.dispose()
   }
+
+  /**
+   * A number that no other conversation of this model has.
+   *
+   * @internal
+   */
+  nextChat() { return this.#chats++ }
 
   /**
    * For the other files of the package.

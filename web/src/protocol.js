@@ -17,8 +17,21 @@ export const Request = Object.freeze({
   load: 'load',
   /** args { prompt: string | number[], options }, events `piece`; result: Stats. */
   generate: 'generate',
-  /** args { chat, messages, options }, events `piece`; result: Stats. The session named `chat` is made when first used. */
+  /** args { chat, limits, messages, options, seeded }, events `piece`; result: Stats. The session named `chat` is made
+   * when first used, within `limits`. */
   chat: 'chat',
+  /** args { chat, messages, opening }; its state goes back to where so many messages had been read. */
+  rewindChat: 'rewind-chat',
+  /** args { chat, as }; a second session `as` goes on from where `chat` is. */
+  forkChat: 'fork-chat',
+  /** args { chat, limits, conversation, form }; result: what snapshot.js describes, as a Blob or a Uint8Array. */
+  saveChat: 'save-chat',
+  /** args { chat, source, limits }; the session `chat` from a saved one; result: { messages, opening, options, limits }. */
+  openChat: 'open-chat',
+  /** args { chat, limits }; result: ChatInfo. */
+  chatInfo: 'chat-info',
+  /** args { messages, limits, form }; result: the same of a session that has read these messages and nothing else. */
+  pack: 'pack',
   /** args { chat }; forgets that session. */
   closeChat: 'close-chat',
   /** args { text, addSpecial, parseSpecial }; result: number[]. */
@@ -29,7 +42,7 @@ export const Request = Object.freeze({
   logits: 'logits',
   /** args { tokens, context? }; result: Float32Array of tokens - 1 values -ln p(next). */
   score: 'score',
-  /** args {}; result: { memoryBytes, sessions }. */
+  /** args {}; result: { memoryBytes, sessions, fedTokens }. */
   memory: 'memory',
   /** args { target }: ends the request with that id early. Its own reply may come before or after the target's. */
   abort: 'abort',

@@ -81,6 +81,15 @@ export class Sampler {
     return Array.from(ids, (token, i) => ({ token, logprob: values[i] }))
   }
 
+  /** The place in the random sequence, for going on with it later. @returns {Uint8Array} */
+  get random() {
+    const out = this.#wasm.staging(32)
+    this.#wasm.exports.itera_sampler_get_random(this.#handle, out)
+    return this.#wasm.u8(out, 32).slice()
+  }
+
+  set random(state) { this.#wasm.exports.itera_sampler_set_random(this.#handle, this.#wasm.stage(state)) }
+
   free() {
     if (this.#handle) this.#wasm.exports.itera_sampler_free(this.#handle)
     this.#handle = 0

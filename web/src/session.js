@@ -8,8 +8,18 @@
  */
 import { breathe } from './platform.js'
 
+/**
+ * How numbers are saved: f32 exactly; f16 in half the space, each off by at most a 2048th of itself.
+ *
+ * @typedef {import('../types.d.ts').SnapshotForm} SnapshotForm
+ */
+const forms = Object.freeze({ f32: 0, f16: 1 })
+
 /** As many tokens as the core takes through its layers at once: smaller pieces would be slower. */
 export const PREFILL_PIECE = 64
+
+/** As the core cuts them: ITERA_SNAPSHOT_PIECE. */
+const SAVE_PIECE = 1 << 20
 
 export class Session {
   #wasm
@@ -45,6 +55,7 @@ export class Session {
   feed(tokens) {
     const pointer = this.#wasm.stageTokens(tokens)
     this.#wasm.check(this.#wasm.exports.itera_session_feed(this.handle, pointer, tokens.length))
+    this.#wasm.fedTokens += tokens.length
   }
 
   /**
@@ -53,13 +64,15 @@ export class Session {
    * @param {Int32Array} tokens
    * @param {AbortSignal} [signal]
    * @param {(tokens: Int32Array) => void} [onFed]  told of each piece once it is part of the state
+   * @param {number[]} [cuts]  places, ascending, at which a piece must end
    * @returns {Promise<boolean>} false when aborted before the end
    */
-  async prefill(tokens, signal, onFed) {
-    for (let start = 0; start < tokens.length; start += PREFILL_PIECE) {
+  async prefill(tokens, signal, onFed, cuts = []) {
+    for (let start = 0, end = 0; start < tokens.length; start = end) {
       if (start > 0) await breathe()
       if (signal?.aborted) return false
-      const piece = tokens.subarray(start, start + PREFILL_PIECE)
+      end = Math.min(start + PREFILL_PIECE, tokens.length, cuts.find(cut => cut > start) ?? Infinity)
+      const piece = tokens.subarray(start, end)
       this.feed(piece)
       onFed?.(piece)
     }
@@ -77,6 +90,7 @@ export class Session {
     const pointer = wasm.stageTokens(tokens, out.length * 4)
     const logits = pointer + tokens.length * 4
     wasm.check(wasm.exports.itera_session_feed_all(this.handle, pointer, tokens.length, logits))
+    wasm.fedTokens += tokens.length
     out.set(wasm.f32(logits, out.length))
   }
 
@@ -102,5 +116,69 @@ export class Session {
    */
   logits(out) {
     out.set(this.#wasm.f32(this.#wasm.exports.itera_session_logits(this.handle), out.length))
+  }
+
+  /** Makes this session continue where another of the same model is. @param {Session} other */
+  copy(other) { this.#wasm.check(this.#wasm.exports.itera_session_copy(this.handle, other.handle)) }
+
+  /** Bytes of a mark. */
+  get markBytes() { return this.#wasm.exports.itera_session_mark_size(this.handle) }
+
+  /**
+   * Remembers this place, without the KV cache: good while no other tokens are fed before it.
+   *
+   * @returns {number} a pointer the caller frees; 0 when there is no memory for it
+   */
+  mark() {
+    const x = this.#wasm.exports
+    const pointer = x.itera_alloc(this.markBytes) >>> 0
+    if (pointer) x.itera_session_mark(this.handle, pointer)
+    return pointer
+  }
+
+  /** Goes back to a mark. @param {number} mark */
+  rewind(mark) { this.#wasm.check(this.#wasm.exports.itera_session_rewind(this.handle, mark)) }
+
+  /** Bytes of the state when saved. @param {SnapshotForm} form */
+  saveBytes(form) { return this.#wasm.exports.itera_session_save_size(this.handle, forms[form]) }
+
+  /**
+   * The state as bytes, in pieces: so that there is never a second copy of all of it in the engine's memory, which
+   * would not shrink again.
+   *
+   * @param {SnapshotForm} form
+   * @returns {Generator<Uint8Array<ArrayBuffer>, void, void>} each is valid until the next is asked for
+   */
+  * save(form) {
+    const wasm = this.#wasm
+    const size = this.saveBytes(form)
+    const pointer = wasm.alloc(SAVE_PIECE + 8)
+    try {
+      const sum = pointer + SAVE_PIECE
+      wasm.u8(sum, 8).fill(0)
+      for (let offset = 0; offset < size; offset += SAVE_PIECE) {
+        const length = Math.min(SAVE_PIECE, size - offset)
+        wasm.check(wasm.exports.itera_session_save_piece(this.handle, forms[form], offset, pointer, length, sum))
+        yield wasm.u8(pointer, length)
+      }
+    } finally {
+      wasm.free(pointer)
+    }
+  }
+
+  /**
+   * Continues where a saved session was. Bytes that do not fit are refused and change nothing.
+   *
+   * @param {Uint8Array} bytes
+   */
+  restore(bytes) {
+    const wasm = this.#wasm
+    const pointer = wasm.alloc(bytes.length)
+    try {
+      wasm.u8(pointer, bytes.length).set(bytes)
+      wasm.check(wasm.exports.itera_session_restore(this.handle, pointer, bytes.length))
+    } finally {
+      wasm.free(pointer)
+    }
   }
 }

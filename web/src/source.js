@@ -130,6 +130,34 @@ async function * bytePieces(bytes) {
   for (let start = 0; start < bytes.length; start += PIECE_BYTES) yield bytes.subarray(start, start + PIECE_BYTES)
 }
 
+/** More than any saved conversation has; the worker's memory would not take it. */
+const MOST_BYTES = 2 ** 31
+
+/**
+ * All of a source at once.
+ *
+ * @param {OpenSource} source
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Uint8Array>}
+ */
+export async function readWhole(source, signal) {
+  const pieces = []
+  let length = 0
+  for await (const piece of source.pieces) {
+    if (signal?.aborted) throw new IteraError('aborted', 'loading was aborted')
+    length += piece.length
+    if (length > MOST_BYTES) throw new IteraError('memory', `${source.name} is too large`)
+    pieces.push(piece.slice())
+  }
+  const bytes = new Uint8Array(length)
+  let at = 0
+  for (const piece of pieces) {
+    bytes.set(piece, at)
+    at += piece.length
+  }
+  return bytes
+}
+
 /**
  * @param {any} error
  * @param {string} path

@@ -87,6 +87,8 @@ export class Wasm {
     this.memory = /** @type {WebAssembly.Memory} */ (instance.exports.memory)
     this.variant = variant
     this.moduleBytes = moduleBytes
+    /** Tokens ever fed to any session here: what tests count on when they claim that none was fed twice. */
+    this.fedTokens = 0
     this.exports._initialize?.()
   }
 
@@ -208,4 +210,28 @@ export class Wasm {
     if (!handle) throw this.error(this.exports.itera_last_status() || -2)
     return handle >>> 0
   }
+
+  /**
+   * The core's hash of some bytes, as 16 hexadecimal digits.
+   *
+   * @param {Uint8Array} bytes
+   * @returns {string}
+   */
+  hash(bytes) {
+    const pointer = this.staging(bytes.length + 16)
+    const out = pointer + Math.ceil(bytes.length / 8) * 8
+    this.u8(pointer, bytes.length).set(bytes)
+    this.exports.itera_hash(pointer, bytes.length, out)
+    return hex(this.u8(out, 8))
+  }
+
+  /** What tells a model from all others. @param {number} model @returns {string} 16 hexadecimal digits */
+  identity(model) {
+    const out = this.staging(8)
+    this.exports.itera_model_identity(model, out)
+    return hex(this.u8(out, 8))
+  }
 }
+
+/** @param {Uint8Array} bytes  a little-endian number */
+const hex = bytes => Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).reverse().join('')

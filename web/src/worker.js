@@ -36,13 +36,19 @@ const handlers = {
   },
   [Request.generate]: (args, context) => engine().generate(args, context),
   [Request.chat]: (args, context) => engine().chat(args, context),
+  [Request.rewindChat]: args => engine().rewindChat(args),
+  [Request.forkChat]: args => engine().forkChat(args),
+  [Request.saveChat]: args => engine().saveChat(args),
+  [Request.openChat]: (args, context) => engine().openChat(args, context),
+  [Request.chatInfo]: args => engine().chatInfo(args),
+  [Request.pack]: (args, context) => engine().pack(args, context),
   [Request.closeChat]: ({ chat }) => engine().closeChat(chat),
   [Request.tokenize]: ({ text, addSpecial, parseSpecial }) =>
     Array.from(engine().tokenizer.encode(text, { special: parseSpecial, addBos: addSpecial ? undefined : false })),
   [Request.detokenize]: ({ tokens, special }) => engine().tokenizer.decode(tokens, { special }),
   [Request.logits]: (args, context) => computeLogits(engine(), args, context.signal),
   [Request.score]: args => computeScore(engine(), args),
-  [Request.memory]: () => ({ memoryBytes: engine().wasm.memoryBytes }),
+  [Request.memory]: () => engine().memory,
   [Request.abort]: ({ target }) => jobs.get(target)?.abort(),
 }
 
