@@ -1,0 +1,77 @@
+// The seed model against the Transformer of the same size, random weights, in Node on one thread:
+//
+//   node tests/bench/seed.mjs [--prompt 128] [--gen 100] [--repeat 9] [--simd relaxed] [--package web]
+//
+// The two take turns through the public interface. For comparison, the original project's figures by PyTorch on two
+// cores of such a machine: 5,148 tokens/s forward, 83 tokens/s writing.
+
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import v8 from 'node:v8'
+import { presetConfig } from '../../web/bin/convert/presets.js'
+import { writeMetadata } from '../../web/bin/convert/itera-lite.js'
+import { planTensors } from '../../web/bin/convert/tensors.js'
+import { modelFolder, root, writeFile } from './models.mjs'
+import { median } from './results.mjs'
+
+const PYTORCH = { prefill: 5148, decode: 83 }
+const presets = ['tiny', 'transformer-tiny']
+
+const { values } = parseArgs({
+  options: {
+    prompt: { type: 'string', default: '128' }, gen: { type: 'string', default: '100' },
+    repeat: { type: 'string', default: '9' }, simd: { type: 'string', default: 'auto' }, package: { type: 'string', default: 'web' },
+  },
+})
+const [prompt, gen, repeat] = [values.prompt, values.gen, values.repeat].map(Number)
+
+// Newer engines need neither; older ones have relaxed SIMD behind a flag, and get it wrong in their first compiler.
+if (values.simd === 'relaxed' && Number(process.versions.node.split('.')[0]) < 22) {
+  v8.setFlagsFromString('--experimental-wasm-relaxed-simd')
+  v8.setFlagsFromString('--no-liftoff')
+}
+
+async function writeSeed(name) {
+  const config = presetConfig(name)
+  const tensors = planTensors(config).map(({ name, dims }) => ({ name, dims }))
+  const { file } = await writeFile(path.join(modelFolder, `${name}-f32.gguf`), tensors, tensors.map(() => 'F32'), null,
+    writer => writeMetadata(writer, config))
+  return file
+}
+
+const { Itera } = await import(pathToFileURL(path.resolve(root, values.package, 'src/index.js')).href)
+const models = []
+for (const name of presets) {
+  const model = await Itera.load(await writeSeed(name), { simd: values.simd })
+  models.push({ name, model, runs: [] })
+}
+
+async function run(model) {
+  const tokens = Array.from({ length: prompt }, (_, i) => Math.imul(i + 7, 7919) % model.info.vocabulary)
+  const pieces = model.generate(tokens, { temperature: 0, maxTokens: gen, ignoreEndOfText: true })
+  for (;;) {
+    const { done, value } = await pieces.next()
+    if (done) return value
+  }
+}
+
+for (let turn = -4; turn < repeat; turn++) {            // four turns to warm up
+  for (const { model, runs } of models) {
+    const stats = await run(model)
+    if (turn >= 0) runs.push(stats)
+  }
+}
+console.log(`node ${process.versions.node}, ${models[0].model.info.simd}, one thread, F32; reading ${prompt}, writing ${gen}, ` +
+  `medians of ${repeat}, tokens/s`)
+const figures = models.map(({ name, runs }) => ({
+  name, prefill: median(runs.map(stats => stats.prefillTps)), decode: median(runs.map(stats => stats.decodeTps)),
+}))
+for (const { name, prefill, decode } of figures) {
+  console.log(`${name.padEnd(18)} prefill ${prefill.toFixed(0).padStart(7)} (${(prefill / PYTORCH.prefill).toFixed(1)}x PyTorch)   ` +
+    `decode ${decode.toFixed(0).padStart(6)} (${(decode / PYTORCH.decode).toFixed(1)}x)`)
+}
+const [ours, theirs] = figures
+console.log(`state space against attention: prefill ${(ours.prefill / theirs.prefill).toFixed(2)}x, ` +
+  `decode ${(ours.decode / theirs.decode).toFixed(2)}x`)
+for (const { model } of models) model.dispose()
