@@ -102,6 +102,7 @@ static const setting SETTINGS[] = {
     {"decay", NUMBER, RUN(decay), "weight decay, of matrices"},
     {"beta1", NUMBER, RUN(beta1), ""},
     {"beta2", NUMBER, RUN(beta2), ""},
+    {"muon", FLAG, RUN(muon), "matrices of layers move by Muon, the rest by AdamW"},
     {"clip", NUMBER, RUN(clip), "longest gradient; 0: any"},
     {"seed", COUNT64, RUN(seed), ""},
     {"patience", COUNT64, RUN(patience), "evaluations without progress before the run stops; 0: never"},

@@ -79,6 +79,9 @@ void itera_adamw_step(itera_adamw *adamw, itera_params *params, uint64_t count, 
     rates.root2 = (real)(1 / sqrt(1 - pow((double)adamw->beta2, (double)count)));
     for (size_t j = 0; j < params->n; j++) {
         const itera_param *p = &params->list[j];
+        if (p->orthogonal) {
+            continue;
+        }
         rates.keep = p->decays ? (real)(1 - rate * (double)adamw->decay) : 1;
         if (p->count < 65536) { /* not worth waking threads for */
             adamw_range(adamw, params, p->offset, p->offset + p->count, &rates);

@@ -16,7 +16,7 @@ void itera_adamw_free(itera_adamw *adamw);
 double itera_gradient_norm(const itera_params *params);
 
 /* One step, the `count`th from 1, with gradients scaled by `scale` first. Leaves gradients zero and operand
- * copies fresh. Only matrices decay. */
+ * copies fresh. Only matrices decay. Parameters marked orthogonal are left alone. */
 void itera_adamw_step(itera_adamw *adamw, itera_params *params, uint64_t count, double rate, double scale);
 
 #endif

@@ -23,6 +23,7 @@ typedef struct itera_param {
     itera_init init;
     real scale;
     bool decays;      /* weight decay is for matrices */
+    bool orthogonal;  /* moved by Muon (muon.h), not by AdamW */
     bool negated_exp; /* A_log here, -exp(A_log) in the file */
 } itera_param;
 

@@ -53,6 +53,9 @@ itera_status itera_trainer_create(itera_trainer **out, itera_train_model *model,
     if (status == ITERA_OK) {
         status = itera_adamw_create(&trainer->adamw, &model->params, error);
     }
+    if (status == ITERA_OK && options->muon) {
+        status = itera_muon_create(&trainer->muon, &model->params, error);
+    }
     if (status == ITERA_OK) {
         const size_t R = (size_t)options->B * (size_t)options->T;
         trainer->inputs = calloc(R, sizeof *trainer->inputs);
@@ -67,7 +70,7 @@ itera_status itera_trainer_create(itera_trainer **out, itera_train_model *model,
     }
     trainer->adamw.beta1 = (real)options->beta1;
     trainer->adamw.beta2 = (real)options->beta2;
-    trainer->adamw.decay = (real)options->decay;
+    trainer->adamw.decay = trainer->muon.decay = (real)options->decay;
     itera_params_init(&model->params, options->seed);
     *out = trainer;
     return ITERA_OK;
@@ -78,6 +81,7 @@ void itera_trainer_free(itera_trainer *trainer)
     if (trainer == NULL) {
         return;
     }
+    itera_muon_free(&trainer->muon);
     itera_adamw_free(&trainer->adamw);
     itera_train_model_free(trainer->model);
     free(trainer->inputs);
@@ -114,6 +118,9 @@ itera_trainer_report itera_trainer_step(itera_trainer *trainer)
     report.norm = itera_gradient_norm(&trainer->model->params);
     double scale = o->clip > 0 && report.norm > o->clip ? o->clip / report.norm : 1;
     trainer->step++;
+    if (o->muon) {
+        itera_muon_step(&trainer->muon, &trainer->model->params, trainer->adamw.m, report.rate, scale);
+    }
     itera_adamw_step(&trainer->adamw, &trainer->model->params, trainer->step, report.rate, scale);
     return report;
 }

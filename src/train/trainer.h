@@ -4,6 +4,7 @@
 
 #include "train/data.h"
 #include "train/model.h"
+#include "train/muon.h"
 #include "train/optimizer.h"
 
 typedef struct itera_trainer_options {
@@ -14,6 +15,7 @@ typedef struct itera_trainer_options {
     double rate;     /* at the top */
     double rate_end; /* at the end of the cosine, as a share of `rate` */
     double decay, beta1, beta2;
+    bool muon;       /* moves the matrices of layers; AdamW the rest */
     double clip; /* gradients longer than this are scaled to it; 0: off */
     uint64_t seed;
     uint64_t patience; /* evaluations without a better one before the run stops; 0: never */
@@ -26,6 +28,7 @@ typedef struct itera_trainer {
     itera_trainer_options options;
     itera_tokens data;
     itera_adamw adamw;
+    itera_muon muon;           /* its momentum lies in AdamW's first moments */
     int32_t *inputs, *targets; /* [B T] */
     /* where the run is; all of it in the checkpoint */
     uint64_t step, sample;
