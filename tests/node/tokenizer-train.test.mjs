@@ -189,6 +189,14 @@ describe('itera tokenizer train', () => {
     assert.deepEqual(json.model.merges, readGgufMetadata(file('a.gguf')).get('tokenizer.ggml.merges'))
   })
 
+  it('carries a chat template', async () => {
+    writeFileSync(file('template.jinja'), '{{ messages[0].content }}\n')
+    await iteraJson(['tokenizer', 'train', '-f', file('corpus.txt'), '--vocab', '280', '-o', file('chat.gguf'),
+      '--chat-template', file('template.jinja')])
+    assert.equal(readGgufMetadata(file('chat.gguf')).get('tokenizer.chat_template'), '{{ messages[0].content }}')
+    assert.equal(readGgufMetadata(file('a.gguf')).get('tokenizer.chat_template'), undefined)
+  })
+
   it('says so when the text is too short for the vocabulary', async () => {
     const { code, stdout, stderr } = await itera(['tokenizer', 'train', '-f', file('corpus.txt'), '--vocab', '5000',
       '-o', file('c.gguf'), '--json'])
@@ -205,6 +213,7 @@ describe('itera tokenizer train', () => {
     ['an unknown pre-tokenizer', [...usual, '300', '--pre', 'none'], /--pre is one of gpt-2/],
     ['a role without a token', [...usual, '300', '--eos', '</s>'], /none of the special tokens/],
     ['a special token twice', [...usual, '300', '--special', '<a>,<a>'], /twice/],
+    ['a chat template in tokenizer.json', [...usual, '300', '--chat-template', 'corpus.txt', '-o', 'x.json'], /no place for a chat template/],
     ['a tokenizer.json it cannot write', [...usual, '300', '--pre', 'qwen2', '-o', 'x.json'], /write GGUF/],
   ])) {
     it(`refuses ${title}`, async () => {

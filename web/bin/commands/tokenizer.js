@@ -6,7 +6,7 @@ import { createPreTokenizer, preTokenizerNames } from '../../src/tokenizer/pre-t
 import { SpecialTokens } from '../../src/tokenizer/special-tokens.js'
 import { loadWasm } from '../../src/wasm.js'
 import { GgufWriter } from '../convert/gguf-writer.js'
-import { printJson, StatusLine } from '../io.js'
+import { printJson, readText, StatusLine } from '../io.js'
 import { count, required } from '../options.js'
 import { writeWhole } from '../output.js'
 import { readDocuments, readMixture } from '../tokenizer/documents.js'
@@ -28,6 +28,7 @@ are unpacked. The same text gives the same vocabulary. Ids: 256 bytes, merges, s
   --bos NAME  --eos NAME    which of them begin and end a document (both: the first)
   --pad NAME
   --pre NAME                how text is cut into words, by GGUF's names (gpt-2)
+  --chat-template FILE      Jinja text that the file carries for conversations
   --min-count N             pairs that occur less often are not merged (2)
   --json                    { output, vocabulary, merges, special, documents, bytes, words }`
 
@@ -41,6 +42,7 @@ export const options = {
   eos: { type: 'string' },
   pad: { type: 'string' },
   pre: { type: 'string' },
+  'chat-template': { type: 'string' },
   'min-count': { type: 'string' },
 }
 
@@ -63,9 +65,11 @@ export async function run(values, positionals) {
   const preTokenizer = createPreTokenizer(pre)
   if (!preTokenizer) throw new UsageError(`--pre is one of ${preTokenizerNames.join(', ')}, not '${pre}'`)
   // Says what is wrong with the names before the work, not after it.
-  const naming = { pre, special, bos: values.bos, eos: values.eos, pad: values.pad }
+  const chatTemplate = values['chat-template'] === undefined ? undefined : (await readText(values['chat-template'])).trim()
+  const naming = { pre, special, bos: values.bos, eos: values.eos, pad: values.pad, chatTemplate }
   const asJson = output.endsWith('.json')
   const untrained = createVocabulary({ tokens: [], merges: [] }, naming)
+  if (asJson && chatTemplate !== undefined) throw new UsageError('tokenizer.json has no place for a chat template; write GGUF')
   if (asJson) vocabularyJson(untrained)
 
   const line = new StatusLine()

@@ -14,15 +14,16 @@ import { UsageError } from '../usage.js'
  * @property {string[]} merges    "left right", in the byte alphabet
  * @property {string[]} special
  * @property {{ bos: number | null, eos: number | null, padding: number | null }} roles  ids
+ * @property {string | undefined} chatTemplate  Jinja text
  */
 
 /**
  * @param {import('./trainer.js').Merges} learnt
- * @param {{ pre: string, special: string[], bos?: string, eos?: string, pad?: string }} options  roles: a special token;
+ * @param {{ pre: string, special: string[], bos?: string, eos?: string, pad?: string, chatTemplate?: string }} options  roles: a special token;
  *   begin and end are the first one unless something else is said
  * @returns {Trained}
  */
-export function createVocabulary({ tokens, merges }, { pre, special, bos, eos, pad }) {
+export function createVocabulary({ tokens, merges }, { pre, special, bos, eos, pad, chatTemplate }) {
   const first = tokens.length
   const role = (/** @type {string | undefined} */ name) => {
     if (name === undefined) return null
@@ -30,7 +31,7 @@ export function createVocabulary({ tokens, merges }, { pre, special, bos, eos, p
     return first + special.indexOf(name)
   }
   return {
-    pre, merges, special,
+    pre, merges, special, chatTemplate,
     tokens: [...tokens, ...special],
     kinds: Int32Array.from({ length: first + special.length }, (_, id) => id < first ? Kind.normal : Kind.control),
     roles: { bos: role(bos ?? special[0]), eos: role(eos ?? special[0]), padding: role(pad) },
@@ -43,7 +44,7 @@ export function createVocabulary({ tokens, merges }, { pre, special, bos, eos, p
  * @param {Trained} trained
  * @returns {Record<string, any>}
  */
-export function vocabularyMetadata({ pre, tokens, kinds, merges, roles }) {
+export function vocabularyMetadata({ pre, tokens, kinds, merges, roles, chatTemplate }) {
   return {
     'tokenizer.ggml.model': 'gpt2',
     'tokenizer.ggml.pre': pre,
@@ -54,6 +55,7 @@ export function vocabularyMetadata({ pre, tokens, kinds, merges, roles }) {
     ...roles.eos === null ? {} : { 'tokenizer.ggml.eos_token_id': roles.eos },
     ...roles.padding === null ? {} : { 'tokenizer.ggml.padding_token_id': roles.padding },
     'tokenizer.ggml.add_bos_token': roles.bos !== null,
+    ...chatTemplate === undefined ? {} : { 'tokenizer.chat_template': chatTemplate },
   }
 }
 
