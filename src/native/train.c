@@ -38,8 +38,9 @@ static void must(itera_status status, const itera_error *error)
 typedef struct settings {
     itera_train_config model;
     itera_trainer_options run;
-    const char *arch, *data, *heldout, *vocab_from, *out, *checkpoint, *csv, *init, *name, *precision, *type;
+    const char *arch, *data, *heldout, *vocab_from, *out, *checkpoint, *csv, *init, *teacher, *name, *precision, *type;
     double heldout_bytes, minutes;
+    float teacher_share;
     uint64_t eval_every, eval_limit, save_every, log_every;
     int32_t bos, eos;
     uint32_t token_bytes; /* 2 or 4; 0: by the vocabulary */
@@ -73,6 +74,8 @@ static const setting SETTINGS[] = {
     {"csv", TEXT, OWN(csv), "default OUT.csv"},
     {"resume", FLAG, OWN(resume), "go on from the checkpoint, where there is one"},
     {"init", TEXT, OWN(init), "GGUF file to begin from (continued training)"},
+    {"teacher", TEXT, OWN(teacher), "GGUF file of Itera-Lite 2 whose predictions are learnt as well (distillation)"},
+    {"teacher-share", REAL32, OWN(teacher_share), "of the loss that is the teacher's (0.5)"},
     {"name", TEXT, OWN(name), "general.name in the file"},
     {"type", TEXT, OWN(type), "f16 (default) or f32"},
     {"precision", TEXT, OWN(precision), "of products: best (default) or f32"},
@@ -216,7 +219,7 @@ static void read_arguments(settings *s, int argc, char **argv, bool only_arch)
 
 static settings read_settings(int argc, char **argv)
 {
-    settings s = {.arch = "itera2", .precision = "best", .type = "f16", .bos = -1, .eos = -1};
+    settings s = {.arch = "itera2", .precision = "best", .type = "f16", .bos = -1, .eos = -1, .teacher_share = 0.5f};
     read_arguments(&s, argc, argv, true);
     itera_train_arch arch = strcmp(s.arch, "itera2") == 0        ? ITERA_TRAIN_ITERA2
                             : strcmp(s.arch, "itera-lite") == 0  ? ITERA_TRAIN_ITERA_LITE
@@ -428,6 +431,21 @@ static FILE *open_log(const char *path, uint64_t step)
     return log;
 }
 
+static void call_teacher(const settings *s, itera_train_model *model)
+{
+    itera_error error = {""};
+    itera_train_config config;
+    itera_train_model *teacher;
+    mapping file = map_file(s->teacher);
+    itera_gguf *header = read_header(file, s->teacher);
+    must(itera_train_config_read(&config, header, &error), &error);
+    must(itera_train_model_create(&teacher, &config, &error), &error);
+    must(itera_train_import(teacher, header, file.bytes, file.n, &error), &error);
+    must(itera_train_model_reserve(teacher, s->run.B, s->run.T, &error), &error);
+    must(itera_train_model_teach(model, teacher, s->teacher_share, &error), &error);
+    itera_gguf_free(header);
+}
+
 static itera_trainer *prepare(settings *s)
 {
     itera_error error = {""};
@@ -441,6 +459,9 @@ static itera_trainer *prepare(settings *s)
         itera_gguf *header = read_header(file, s->init);
         must(itera_train_import(model, header, file.bytes, file.n, &error), &error);
         itera_gguf_free(header);
+    }
+    if (s->teacher != NULL) {
+        call_teacher(s, model);
     }
     FILE *file = s->resume ? fopen(s->checkpoint, "rb") : NULL;
     if (file != NULL) {
@@ -506,6 +527,7 @@ int main(int argc, char **argv)
     }
     save_model(&s, trainer, vocabulary, s.out);
     fclose(csv);
+    itera_train_model_free(trainer->model->teacher);
     itera_trainer_free(trainer);
     itera_gguf_free(vocabulary);
     return 0;

@@ -215,6 +215,45 @@ itera_status itera_train_export(const itera_train_model *model, const itera_expo
     return s.status;
 }
 
+itera_status itera_train_config_read(itera_train_config *config, const itera_gguf *gguf, itera_error *error)
+{
+    itera_gguf_string arch;
+    itera_train_config c = itera_train_config_default(ITERA_TRAIN_ITERA2);
+    const itera_gguf_kv *tokens = itera_gguf_find(gguf, "tokenizer.ggml.tokens");
+    if (!itera_gguf_get_string(gguf, "general.architecture", &arch) || arch.length != 13 ||
+        memcmp(arch.data, "granitehybrid", 13) != 0) {
+        return itera_fail(error, ITERA_ERR_UNSUPPORTED, "the file is no Itera-Lite 2 model");
+    }
+    c.V = tokens != NULL ? (uint32_t)tokens->count : 0;
+    c.experts = c.used = c.shared_F = 0;
+    const struct {
+        const char *key;
+        uint32_t *to;
+        bool optional;
+    } numbers[] = {
+        {"granitehybrid.vocab_size", &c.V, c.V > 0},
+        {"granitehybrid.embedding_length", &c.D, false},
+        {"granitehybrid.block_count", &c.L, false},
+        {"granitehybrid.ssm.conv_kernel", &c.taps, false},
+        {"granitehybrid.ssm.inner_size", &c.E, false},
+        {"granitehybrid.ssm.state_size", &c.N, false},
+        {"granitehybrid.ssm.time_step_rank", &c.heads, false},
+        {"granitehybrid.ssm.group_count", &c.groups, false},
+        {"granitehybrid.feed_forward_length", &c.F, false},
+        {"granitehybrid.expert_count", &c.experts, true},
+        {"granitehybrid.expert_used_count", &c.used, true},
+        {"granitehybrid.expert_shared_feed_forward_length", &c.shared_F, true},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        if (!itera_gguf_get_u32(gguf, numbers[i].key, numbers[i].to) && !numbers[i].optional) {
+            return itera_fail(error, ITERA_ERR_CORRUPT, "the file does not say %s", numbers[i].key);
+        }
+    }
+    itera_gguf_get_f32(gguf, "granitehybrid.attention.layer_norm_rms_epsilon", &c.eps);
+    *config = c;
+    return ITERA_OK;
+}
+
 static itera_status import_tensor(const itera_param *p, itera_params *params, const itera_gguf *gguf,
                                   const uint8_t *file, size_t bytes, itera_error *error)
 {

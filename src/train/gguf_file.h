@@ -15,6 +15,9 @@ typedef struct itera_export_options {
 itera_status itera_train_export(const itera_train_model *model, const itera_export_options *options,
                                 itera_sink sink, void *owner, itera_error *error);
 
+/* The sizes of an Itera-Lite 2 file; ITERA_ERR_UNSUPPORTED for any other. */
+itera_status itera_train_config_read(itera_train_config *config, const itera_gguf *gguf, itera_error *error);
+
 /* Fills the parameters from the tensors of a file of the same shapes, F32 or F16: `file` is all of its bytes,
  * `gguf` its header. The start of continued training. */
 itera_status itera_train_import(itera_train_model *model, const itera_gguf *gguf, const uint8_t *file,

@@ -43,44 +43,66 @@ void itera_train_embed_backward(const itera_train_head *head, const itera_train_
     }
 }
 
-/* Returns -ln p of the target; row becomes softmax(row) times `weight`, less `weight` at the target. */
-static real head_row(real *restrict row, size_t V, int32_t target, real weight)
+/* row becomes `scale` times softmax(row). Returns ln of the sum of exponentials. */
+static real head_softmax(real *restrict row, size_t V, real scale)
 {
-    if (target < 0) {
-        memset(row, 0, V * sizeof(real));
-        return 0;
-    }
     real most = row[0], sum = 0;
     ITERA_MAX(most)
     for (size_t v = 0; v < V; v++) {
         most = row[v] > most ? row[v] : most;
     }
-    const real at_target = row[target] - most;
     ITERA_SUM(sum)
     for (size_t v = 0; v < V; v++) {
         row[v] = real_exp(row[v] - most);
         sum += row[v];
     }
-    const real share = weight / sum;
+    const real share = scale / sum;
     for (size_t v = 0; v < V; v++) {
         row[v] *= share;
     }
-    row[target] -= weight;
-    return real_log(sum) - at_target;
+    return real_log(sum) + most;
+}
+
+/* Returns -ln p of the target; row becomes the gradient of `weight` times the loss. `taught`: the teacher's
+ * logits, or NULL. */
+static real head_row(real *restrict row, real *restrict taught, size_t V, int32_t target, real weight,
+                     real share)
+{
+    if (target < 0) {
+        memset(row, 0, V * sizeof(real));
+        return 0;
+    }
+    const real at_target = row[target];
+    const real all = head_softmax(row, V, weight);
+    row[target] -= weight * (1 - share);
+    if (taught != NULL) {
+        head_softmax(taught, V, weight * share);
+        for (size_t v = 0; v < V; v++) {
+            row[v] -= taught[v];
+        }
+    }
+    return all - at_target;
 }
 
 void itera_train_loss(itera_train_head *head, const itera_train_run *run, real *nll, real *du, const void *u,
-                      const int32_t *targets, real weight)
+                      const int32_t *targets, real weight, const itera_train_lesson *lesson)
 {
     const size_t V = head->V, D = head->D, R = (size_t)run->B * (size_t)run->T;
     const void *embedding = itera_weight(run->params, head->embedding);
+    real *taught = lesson != NULL ? lesson->head->logits : NULL;
     for (size_t r = 0; r < R; r += HEAD_PIECE) {
         const size_t rows = R - r < HEAD_PIECE ? R - r : HEAD_PIECE;
         const void *piece = itera_operand_at(u, r * D);
         itera_linear_forward(head->logits, piece, embedding, rows, V, D);
+        if (lesson != NULL) {
+            const itera_train_head *teacher = lesson->head;
+            itera_linear_forward(taught, itera_operand_at(lesson->u, r * teacher->D),
+                                 itera_weight(lesson->params, teacher->embedding), rows, V, teacher->D);
+        }
         ITERA_PARALLEL
         for (size_t i = 0; i < rows; i++) {
-            nll[r + i] = head_row(head->logits + i * V, V, targets[r + i], weight);
+            nll[r + i] = head_row(head->logits + i * V, taught == NULL ? NULL : taught + i * V, V, targets[r + i],
+                                  weight, lesson != NULL ? lesson->share : 0);
             if (du != NULL) {
                 itera_operand_store(head->dlogits, i * V, head->logits + i * V, V);
             }

@@ -22,10 +22,18 @@ void itera_train_embed(const itera_train_head *head, const itera_train_run *run,
 void itera_train_embed_backward(const itera_train_head *head, const itera_train_run *run, const real *dx,
                                 const int32_t *tokens);
 
+/* Another model whose predictions are learnt as well (distillation, Hinton et al. 2015). */
+typedef struct itera_train_lesson {
+    itera_train_head *head; /* of as many tokens; its scratch is used */
+    const itera_params *params;
+    const void *u; /* operand [R, D of the teacher]: the same batch after its last norm */
+    real share;    /* of the loss: (1 - share) nll + share (cross entropy with the teacher's distribution) */
+} itera_train_lesson;
+
 /* nll [R] = -ln softmax(Emb u)[target], 0 where the target is negative. With `du` [R, D]: also the gradient
- * of `weight` times the sum, towards u and the embedding. */
+ * of `weight` times the sum, towards u and the embedding; with a `lesson` (NULL: none) of the loss it says. */
 void itera_train_loss(itera_train_head *head, const itera_train_run *run, real *nll, real *du, const void *u,
-                      const int32_t *targets, real weight);
+                      const int32_t *targets, real weight, const itera_train_lesson *lesson);
 /* [R, V] logits, for tests. */
 void itera_train_logits(const itera_train_head *head, const itera_train_run *run, real *logits,
                         const void *u);

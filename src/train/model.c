@@ -261,6 +261,22 @@ itera_status itera_train_model_reserve(itera_train_model *model, int B, int T, i
     return ITERA_OK;
 }
 
+itera_status itera_train_model_teach(itera_train_model *model, itera_train_model *teacher, float share,
+                                     itera_error *error)
+{
+    if (teacher != NULL && (teacher->config.V != model->config.V || !(share >= 0 && share <= 1))) {
+        return itera_fail(error, ITERA_ERR_ARGUMENT,
+                          "a teacher of %u tokens for a model of %u, with a share of %g in 0 .. 1",
+                          teacher->config.V, model->config.V, (double)share);
+    }
+    if (teacher != NULL && (teacher->B != model->B || teacher->T != model->T)) {
+        return itera_fail(error, ITERA_ERR_ARGUMENT, "the teacher is reserved for other batches");
+    }
+    model->teacher = teacher;
+    model->teacher_share = share;
+    return ITERA_OK;
+}
+
 /* ---- Passes ----------------------------------------------------------------------------------- */
 
 /* to = x + out, some of out dropped */
@@ -350,7 +366,7 @@ itera_train_result itera_train_evaluate(itera_train_model *model, const int32_t 
 {
     itera_train_run run = {.params = &model->params, .B = model->B, .T = model->T};
     model_forward(model, &run, tokens);
-    itera_train_loss(&model->head, &run, model->nll, NULL, model->x_operand, targets, 0);
+    itera_train_loss(&model->head, &run, model->nll, NULL, model->x_operand, targets, 0, NULL);
     return model_result(model, &run, targets);
 }
 
@@ -367,9 +383,18 @@ itera_train_result itera_train_gradient(itera_train_model *model, const int32_t 
     for (size_t r = 0; r < (size_t)model->B * (size_t)model->T; r++) {
         count += targets[r] >= 0;
     }
+    itera_train_lesson lesson;
+    if (model->teacher != NULL) {
+        itera_train_model *teacher = model->teacher;
+        itera_train_run teaching = {.params = &teacher->params, .B = model->B, .T = model->T};
+        model_forward(teacher, &teaching, tokens);
+        lesson = (itera_train_lesson){&teacher->head, &teacher->params, teacher->x_operand,
+                                      (real)model->teacher_share};
+    }
     model_forward(model, &run, tokens);
     itera_train_loss(&model->head, &run, model->nll, model->du, model->x_operand, targets,
-                     (real)(weight / (double)(count > 0 ? count : 1)));
+                     (real)(weight / (double)(count > 0 ? count : 1)),
+                     model->teacher != NULL ? &lesson : NULL);
     model_backward(model, &run, tokens);
     return model_result(model, &run, targets);
 }

@@ -215,8 +215,9 @@ TEST(a_resumed_run_is_bit_for_bit_the_one_that_never_stopped)
     itera_trainer_free(resumed);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    test_begin(argc, argv);
     RUN(a_step_goes_along_all_singular_vectors_alike);
     RUN(it_takes_the_matrices_of_layers_only);
     RUN(a_run_learns);

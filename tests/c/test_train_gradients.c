@@ -244,21 +244,46 @@ typedef struct whole {
     int32_t tokens[64], targets[64];
 } whole;
 
+/* -sum of p ln q over rows with a target, p and q being the distributions of two models at the last batch. */
+static double cross_entropy(itera_train_model *teacher, itera_train_model *student, const int32_t *targets)
+{
+    enum { V = 13, ROWS = 64 };
+    static real p[ROWS * V], q[ROWS * V];
+    double sum = 0;
+    itera_train_model_logits(teacher, p);
+    itera_train_model_logits(student, q);
+    for (int r = 0; r < student->B * student->T; r++) {
+        double all_p = 0, all_q = 0;
+        for (int v = 0; v < V && targets[r] >= 0; v++) {
+            all_p += exp(p[r * V + v]);
+            all_q += exp(q[r * V + v]);
+        }
+        for (int v = 0; v < V && targets[r] >= 0; v++) {
+            sum -= exp(p[r * V + v]) / all_p * (q[r * V + v] - log(all_q));
+        }
+    }
+    return sum;
+}
+
 /* The training loss itself, dropout included: the gradient call computes it, and its gradients are not looked
  * at. */
 static double whole_loss(void *context)
 {
     whole *w = context;
     itera_train_result result = itera_train_gradient(w->model, w->tokens, w->targets, 1, 11);
-    return result.nll / (double)result.targets + (double)w->model->config.router_weight * result.router_loss;
+    const double share = w->model->teacher != NULL ? (double)w->model->teacher_share : 0;
+    const double taught = share > 0 ? cross_entropy(w->model->teacher, w->model, w->targets) : 0;
+    return ((1 - share) * result.nll + share * taught) / (double)result.targets +
+           (double)w->model->config.router_weight * result.router_loss;
 }
 
-static void check_model(const itera_train_config *config, int B, int T)
+static void check_taught_model(const itera_train_config *config, itera_train_model *teacher, int B, int T)
 {
     itera_error error = {""};
     whole w;
     REQUIRE(itera_train_model_create(&w.model, config, &error) == ITERA_OK);
     REQUIRE(itera_train_model_reserve(w.model, B, T, &error) == ITERA_OK);
+    REQUIRE(itera_train_model_teach(w.model, teacher, teacher != NULL ? 0.75f : 0, &error) == ITERA_OK);
     itera_params *params = &w.model->params;
     itera_params_init(params, 5);
     stir(params, 0.1);
@@ -282,6 +307,31 @@ static void check_model(const itera_train_config *config, int B, int T)
     CHECK(worst < TOLERANCE);
     free(grad);
     itera_train_model_free(w.model);
+}
+
+static void check_model(const itera_train_config *config, int B, int T)
+{
+    check_taught_model(config, NULL, B, T);
+}
+
+TEST(a_model_with_a_teacher)
+{
+    itera_error error = {""};
+    itera_train_config c = itera_train_config_default(ITERA_TRAIN_ITERA2);
+    itera_train_model *teacher;
+    c.V = 13, c.D = 12, c.L = 1, c.E = 12, c.N = 4, c.heads = 3, c.chunk = 4, c.experts = 0, c.used = 0, c.F = 6;
+    REQUIRE(itera_train_model_create(&teacher, &c, &error) == ITERA_OK);
+    REQUIRE(itera_train_model_reserve(teacher, 3, 10, &error) == ITERA_OK);
+    itera_params_init(&teacher->params, 9);
+    stir(&teacher->params, 0.4);
+    c.D = 8;
+    check_taught_model(&c, teacher, 3, 10);
+    itera_train_model *other;
+    c.V = 14;
+    REQUIRE(itera_train_model_create(&other, &c, &error) == ITERA_OK);
+    CHECK_INT(itera_train_model_teach(other, teacher, 0.5f, &error), ITERA_ERR_ARGUMENT);
+    itera_train_model_free(other);
+    itera_train_model_free(teacher);
 }
 
 TEST(itera_lite_2_as_a_whole)
@@ -434,6 +484,7 @@ int main(int argc, char **argv)
     RUN(dense_swiglu);
     RUN(experts_swiglu_with_a_shared_one);
     RUN(experts_gelu_with_dropout_and_the_seed_balance);
+    RUN(a_model_with_a_teacher);
     RUN(itera_lite_2_as_a_whole);
     RUN(itera_lite_2_without_experts);
     RUN(seed_model_with_dropout_as_a_whole);
