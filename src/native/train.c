@@ -41,7 +41,7 @@ typedef struct settings {
     const char *arch, *data, *heldout, *vocab_from, *out, *checkpoint, *csv, *init, *teacher, *name, *precision, *type;
     double heldout_bytes, minutes;
     float teacher_share;
-    uint64_t eval_every, eval_limit, save_every, log_every;
+    uint64_t eval_every, eval_limit, save_every, log_every, until;
     int32_t bos, eos;
     uint32_t token_bytes; /* 2 or 4; 0: by the vocabulary */
     bool resume, half;
@@ -114,6 +114,7 @@ static const setting SETTINGS[] = {
      "sequences of an evaluation on the way (0: all); the last has all"},
     {"save-every", COUNT64, OWN(save_every), "steps between checkpoints"},
     {"log-every", COUNT64, OWN(log_every), "steps"},
+    {"until", COUNT64, OWN(until), "step to stop at, though the rate is planned for --steps; 0: none"},
     {"minutes", NUMBER, OWN(minutes), "stop after so long, with a checkpoint; 0: never"},
 };
 enum { SETTING_COUNT = sizeof SETTINGS / sizeof SETTINGS[0] };
@@ -384,18 +385,19 @@ static void train(const settings *s, itera_trainer *trainer, const itera_tokens 
     double marked = start;
     uint64_t marked_step = trainer->step;
     bool stop = false;
-    while (trainer->step < s->run.steps && !stop && !interrupted) {
+    const uint64_t last = s->until > 0 && s->until < s->run.steps ? s->until : s->run.steps;
+    while (trainer->step < last && !stop && !interrupted) {
         itera_trainer_report r = itera_trainer_step(trainer);
         if (!(r.loss < 1e30)) {
             die("the loss is no longer a number", "try a lower --lr or a longer --warmup");
         }
-        if (trainer->step % s->log_every == 0 || trainer->step == s->run.steps) {
+        if (trainer->step % s->log_every == 0 || trainer->step == last) {
             report(trainer, &r, (double)(trainer->step - marked_step) * tokens / (now() - marked), csv);
             marked = now();
             marked_step = trainer->step;
         }
         if (heldout != NULL && s->eval_every > 0 && trainer->step % s->eval_every == 0 &&
-            trainer->step < s->run.steps) {
+            trainer->step < last) {
             double paused = now();
             evaluate(s, trainer, heldout, s->eval_limit, csv, vocabulary, &stop);
             marked += now() - paused;
