@@ -26,10 +26,11 @@ WASM_SOURCES := $(filter-out src/train/%,$(LIB_SOURCES)) wasm/exports.c wasm/exp
 C_TESTS      := $(patsubst tests/c/%.c,%,$(wildcard tests/c/test_*.c))
 FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: help build toolchain wasm native package demo test test-c bench fuzz fuzz-clang fuzz-plain setup clean
+.PHONY: help build toolchain wasm native package demo site test test-c bench fuzz fuzz-clang fuzz-plain setup clean
 help:
 	@echo "make build   toolchain if needed, three wasm modules, native library and programs, package"
 	@echo "make demo    build, then serve the chat page on 127.0.0.1 and print its address"
+	@echo "make site    build, then write the page into build/site for a static host (SITE=folder)"
 	@echo "make test    install what is missing, build, run all tests: C, types, Node, browsers"
 	@echo "make test-c  only the C tests, under sanitizers (TEST=name runs those whose program is named so)"
 	@echo "make bench   speed of each SIMD variant in Node (MODEL=file.gguf)"
@@ -92,6 +93,12 @@ web/dist/jinja.js: node_modules/.package-lock.json Makefile
 web/dist/jinja.LICENSE.txt: node_modules/.package-lock.json
 	@mkdir -p $(@D)
 	@cp $(JINJA)/LICENSE $@
+
+# All of the package in one file, for bundlers that leave `new URL(file, import.meta.url)` alone.
+package: web/dist/inline.js
+web/dist/inline.js: $(WASM_MODULES) web/dist/jinja.js $(shell find web/src -name '*.js') $(wildcard web/inline/*)
+	$(call say,  PACK $@)
+	$(Q)node web/inline/build.mjs $@
 
 # npm leaves this file behind; older than the lock file, the packages are another time's.
 node_modules/.package-lock.json: package-lock.json
@@ -222,6 +229,10 @@ bench: wasm package
 # ---- demo ----------------------------------------------------------------------------------------------
 demo: wasm package
 	@node demo/serve.mjs --port $(or $(PORT),8080)
+
+# The same page as a folder for any static host.
+site: wasm package
+	@node demo/export.mjs $(or $(SITE),build/site)
 
 clean:
 	rm -rf web/dist $(filter-out build/toolchain,$(wildcard build/*))

@@ -84,6 +84,23 @@ itera_status itera_session_score(itera_session *session, const int32_t *tokens, 
 /* [V] logits of the last token fed; valid until the next call on this session; NULL before the first token. */
 const float *itera_session_logits(const itera_session *session);
 
+/* ---- Trace ------------------------------------------------------------------------------------ */
+
+/* What a look inside shows of one residual block. */
+typedef struct itera_trace_block {
+    uint32_t layer;
+    uint32_t experts, used; /* 0 where there are none to choose from */
+    uint64_t state_bytes;   /* 0 for blocks that keep nothing between tokens */
+} itera_trace_block;
+uint32_t itera_model_trace_blocks(const itera_model *model);
+itera_trace_block itera_model_trace_block(const itera_model *model, uint32_t i); /* zeros beyond the last */
+
+/* Begins (anew) or ends looking; not part of copies and snapshots. ITERA_ERR_MEMORY. */
+itera_status itera_session_trace(itera_session *session, bool on, itera_error *error);
+/* Of the last token fed, block by block: the L2 norm of the block's state, then for each expert it chose, ascending,
+ * the expert and its gate: 1 + 2 * used floats a block. NULL without a trace and before a token was fed under it. */
+const float *itera_session_trace_values(const itera_session *session);
+
 /* ---- Snapshots -------------------------------------------------------------------------------- */
 
 /* How numbers are written. F32: exactly. F16: half the bytes; recurrent state and KV cache are rounded, each value
@@ -145,10 +162,16 @@ void itera_sampler_set_random(itera_sampler *sampler, const uint64_t state[4]);
 /* Adds to one token's logit, in the order set; ITERA_ERR_TOKEN outside the vocabulary. */
 itera_status itera_sampler_bias(itera_sampler *sampler, int32_t token, float bias);
 void itera_sampler_clear_bias(itera_sampler *sampler);
+/* Lets only some tokens be sampled, as a grammar asks: a bit a token, token 32 i + j in bit j of mask[i]. The mask stays
+ * the caller's, who may change its bits between two calls; NULL allows every token. */
+void itera_sampler_mask(itera_sampler *sampler, const uint32_t *mask);
+/* What that does: the logits [V] of tokens whose bit is 0 become -INFINITY. */
+void itera_mask_logits(float *logits, uint32_t vocabulary, const uint32_t *mask);
 /* Records a token, of the prompt or sampled, for the penalties. */
 void itera_sampler_accept(itera_sampler *sampler, int32_t token);
 void itera_sampler_forget(itera_sampler *sampler); /* all recorded tokens */
-/* Picks a token from logits [V], in llama.cpp's order: bias, penalties, top-k, top-p, min-p, temperature. */
+/* Picks a token from logits [V], in llama.cpp's order: bias, penalties, mask, top-k, top-p, min-p,
+ * temperature. */
 int32_t itera_sampler_sample(itera_sampler *sampler, const float *logits);
 /* ln p of `token` under the plain softmax of logits [V]. */
 double itera_logprob(const float *logits, uint32_t vocabulary, int32_t token);

@@ -284,6 +284,31 @@ EXPORT(itera_session_logits) const float *wasm_session_logits(const itera_sessio
     return itera_session_logits(session);
 }
 
+/* ---- Trace -------------------------------------------------------------------------------------- */
+
+EXPORT(itera_model_trace_blocks) uint32_t wasm_model_trace_blocks(const itera_model *model)
+{
+    return itera_model_trace_blocks(model);
+}
+
+EXPORT(itera_model_trace_block) double wasm_model_trace_block(const itera_model *model, uint32_t i, int32_t which)
+{
+    itera_trace_block block = itera_model_trace_block(model, i);
+    const double values[] = {(double)block.layer, (double)block.experts, (double)block.used,
+                             (double)block.state_bytes};
+    return which >= 0 && (size_t)which < sizeof values / sizeof values[0] ? values[which] : -1.0;
+}
+
+EXPORT(itera_session_trace) int32_t wasm_session_trace(itera_session *session, int32_t on)
+{
+    return report(itera_session_trace(session, on != 0, &last_error));
+}
+
+EXPORT(itera_session_trace_values) const float *wasm_session_trace_values(const itera_session *session)
+{
+    return itera_session_trace_values(session);
+}
+
 /* ---- Snapshots ---------------------------------------------------------------------------------- */
 
 /* Two numbers of 32 bits that tell this model from others. */
@@ -410,6 +435,11 @@ EXPORT(itera_sampler_bias) int32_t wasm_sampler_bias(wasm_sampler *s, int32_t to
 EXPORT(itera_sampler_bias_clear) void wasm_sampler_bias_clear(wasm_sampler *s)
 {
     itera_sampler_clear_bias(s->sampler);
+}
+
+EXPORT(itera_sampler_mask) void wasm_sampler_mask(wasm_sampler *s, const uint32_t *mask)
+{
+    itera_sampler_mask(s->sampler, mask);
 }
 
 EXPORT(itera_sampler_accept) void wasm_sampler_accept(wasm_sampler *s, int32_t token)

@@ -103,5 +103,6 @@ itera_status itera_graph_add(const itera_builder *builder, itera_graph *graph, u
     itera_residual *residual = &graph->residuals[graph->residual_count++];
     residual->block = block;
     residual->scale = scale;
+    residual->layer = layer;
     return itera_norm_build(builder, &residual->norm, itera_layer_name(name, layer, norm), graph->D, eps, layer_norm);
 }

@@ -15,6 +15,7 @@ typedef struct itera_residual {
     itera_norm norm;
     itera_block *block;
     float scale;
+    uint32_t layer;
 } itera_residual;
 
 typedef struct itera_graph {

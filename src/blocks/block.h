@@ -24,6 +24,8 @@ typedef struct itera_run {
     float *state;         /* the block's recurrent state, state_floats long */
     float *cache;         /* the block's KV cache, [context, cache_floats] */
     uint64_t context;     /* positions the cache holds */
+    int32_t *chosen_experts; /* NULL, or where a block leaves the experts of the last token, [experts_used] */
+    float *chosen_gates;     /* and their weights */
 } itera_run;
 
 typedef struct itera_block_ops {
@@ -41,6 +43,7 @@ struct itera_block {
     uint64_t cache_floats; /* KV cache floats a position; 0 for all but attention */
     uint64_t state_macs;   /* multiply-adds a token in the scan, for the FLOP count */
     uint64_t macs_per_position; /* further multiply-adds a token for every cached position */
+    uint32_t experts, experts_used; /* 0 for all but mixtures of experts */
 };
 
 /* What constructors need: where to ask for tensors, and memory that lives as long as the model. */

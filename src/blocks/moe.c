@@ -119,6 +119,11 @@ static void forward(const itera_block *block, const itera_run *run, float *y, co
         route(b.chosen + t * k, b.gates + t * k, b.logits + (size_t)t * (size_t)X, X, k, kernels);
     }
 
+    if (run->chosen_experts != NULL) {
+        memcpy(run->chosen_experts, b.chosen + (T - 1) * k, (size_t)k * sizeof(int32_t));
+        memcpy(run->chosen_gates, b.gates + (T - 1) * k, (size_t)k * sizeof(float));
+    }
+
     if (m->shared_F > 0) {
         itera_ffn_apply(run, &m->shared, &b.ffn, y, &all);
     } else {
@@ -164,6 +169,8 @@ itera_status itera_moe_build(const itera_builder *builder, itera_block **out, ui
     moe *m = memory;
     itera_weights *weights = builder->weights;
     m->block.ops = &ops;
+    m->block.experts = p->experts;
+    m->block.experts_used = p->used;
     m->p = *p;
     ITERA_TRY(itera_build_matrix(builder, &m->router, layer, "ffn_gate_inp.weight", p->experts, p->D));
     m->F = itera_weights_dim(weights, itera_layer_name(name, layer, "ffn_up_exps.weight"), 1);

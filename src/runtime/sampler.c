@@ -28,6 +28,7 @@ struct itera_sampler {
     uint32_t *counts;              /* [V] scratch of the penalties, zero between calls */
     bias *biases;
     size_t bias_count, bias_capacity;
+    const uint32_t *mask;          /* the caller's; NULL: every token is allowed */
 };
 
 /* ---- Random numbers: xoshiro256** seeded by splitmix64 (Blackman & Vigna 2018) ------------------- */
@@ -156,6 +157,11 @@ void itera_sampler_clear_bias(itera_sampler *s)
     s->bias_count = 0;
 }
 
+void itera_sampler_mask(itera_sampler *s, const uint32_t *mask)
+{
+    s->mask = mask;
+}
+
 void itera_sampler_accept(itera_sampler *s, int32_t token)
 {
     if (token >= 0 && (uint32_t)token < s->V) {
@@ -202,6 +208,9 @@ static void prepare(itera_sampler *s, const float *logits)
         s->logits[s->biases[i].token] += s->biases[i].value;
     }
     penalize(s);
+    if (s->mask != NULL) {
+        itera_mask_logits(s->logits, s->V, s->mask);
+    }
 }
 
 /* The lower token wins a tie, so that greedy is the same everywhere. */

@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "blocks/linear.h"
 #include "quant/pack.h"
-#include "runtime/session.h"
+#include "runtime/trace.h"
 
 /* ---- Lifetime --------------------------------------------------------------------------------- */
 
@@ -54,6 +54,7 @@ void itera_session_free(itera_session *session)
         free(session->state);
         free(session->cache);
         free(session->logits);
+        itera_trace_free(session->trace);
         free(session);
     }
 }
@@ -162,13 +163,21 @@ static void pass(itera_session *session, const int32_t *tokens, int T, float *lo
                      .cache = session->cache,
                      .context = session->context};
 
+    float *traced = session->trace != NULL ? session->trace->values : NULL;
+
     embed(model, x, tokens, T, session->position);
+    if (traced != NULL) {
+        itera_trace_before(session->trace, &run);
+    }
     for (uint32_t i = 0; i < graph->residual_count; i++) {
         const itera_residual *residual = &graph->residuals[i];
         arena.used = mark;
         itera_norm_apply(&residual->norm, model->kernels, normed, x, T);
         residual->block->ops->forward(residual->block, &run, y, normed);
         model->kernels->axpy(x, residual->scale, y, (size_t)T * D);
+        if (traced != NULL) {
+            traced += itera_trace_after(session->trace, traced, residual->block, &run);
+        }
         run.state += residual->block->state_floats;
         run.cache += residual->block->cache_floats * session->context;
     }

@@ -4,6 +4,8 @@
 
 #include "runtime/model.h"
 
+typedef struct itera_trace itera_trace;
+
 struct itera_session {
     itera_model *model;
     uint64_t position;
@@ -11,6 +13,7 @@ struct itera_session {
     float *state;     /* recurrent state of every block, one after another */
     float *cache;     /* KV cache of every block, [context, cache_floats] each, one after another */
     float *logits;    /* [V] of the last token */
+    itera_trace *trace; /* NULL: nobody looks */
 };
 
 #endif
