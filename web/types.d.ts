@@ -1,9 +1,16 @@
 /** Itera-Lite: state-space language models in the browser and in Node. */
+import type { OpenAIFacade } from './src/openai/types.js'
+
+/** Requests and answers of model.openai, under the names that the `openai` package uses. */
+export type * from './src/openai/types.js'
 
 /** A build of the engine: plain WebAssembly, 128-bit SIMD, or relaxed SIMD. */
 export type SimdVariant = 'scalar' | 'simd128' | 'relaxed'
 
-/** A URL, a File or Blob, the bytes themselves, or (in Node) a path. */
+/**
+ * A URL, a File or Blob, the bytes themselves, or (in Node) a path. `hf:owner/repo/file.gguf`, with `@revision` behind the
+ * repo where it matters, is a file on Hugging Face. Of a split model, the first file: `...-00001-of-00003.gguf`.
+ */
 export type ModelSource = string | URL | Blob | ArrayBuffer | SharedArrayBuffer | ArrayBufferView
 
 /**
@@ -17,11 +24,16 @@ export type ModelSource = string | URL | Blob | ArrayBuffer | SharedArrayBuffer 
  * - not-gguf, corrupt, unsupported, incomplete: the file is not GGUF, contradicts itself, needs something that is
  *   not supported, or ends too early
  * - memory: there is not enough of it
+ * - changed: the file on the server changed again and again while it was read
+ * - quota: there is no room to keep a download
+ * - storage: there is nowhere to keep a download, or what there is fails
+ * - no-grammar: grammars need a package that is not installed
+ * - grammar: a grammar, regular expression or JSON schema that is wrong
  * - no-tokenizer: a text call on a model without a (supported) tokenizer; token ids still work
  * - template: the file's chat template failed
  * - token: an id outside the vocabulary
  * - context-full: the prompt is longer than the model or the session allows
- * - busy: the conversation is still answering
+ * - busy: the conversation is still answering; or the cached file is in use
  * - snapshot: a saved state that does not fit
  * - aborted: stopped by an AbortSignal
  * - disposed: the model was disposed
@@ -30,7 +42,7 @@ export type ModelSource = string | URL | Blob | ArrayBuffer | SharedArrayBuffer 
  */
 export type ErrorCode =
   | 'argument' | 'network' | 'not-found' | 'unreadable' | 'unwritable' | 'not-gguf' | 'corrupt' | 'unsupported' | 'incomplete'
-  | 'memory' | 'no-tokenizer' | 'template' | 'token' | 'context-full' | 'busy' | 'snapshot' | 'aborted' | 'disposed'
+  | 'changed' | 'quota' | 'storage' | 'memory' | 'no-tokenizer' | 'no-grammar' | 'grammar' | 'template' | 'token' | 'context-full' | 'busy' | 'snapshot' | 'aborted' | 'disposed'
   | 'crashed' | 'internal'
 
 export class IteraError extends Error {
@@ -43,16 +55,89 @@ export interface Progress {
   loaded: number
   /** Bytes in all; undefined until it is known. */
   total: number | undefined
+  /** How many of `loaded` came from the cache. This and what follows: of URLs only. */
+  cached?: number
+  /** How often a connection was taken up again. */
+  resumed?: number
+  /** retrying: the connection is lost; waiting: another tab downloads the same file. */
+  status?: 'downloading' | 'retrying' | 'waiting'
+  /** Why the file is loaded without being kept, when that is so. */
+  cacheError?: 'quota' | 'storage'
 }
 
-export interface LoadOptions {
+/** Which cache. */
+export interface CacheOptions {
+  /** In the browser true by default; false: nothing is kept; a name: a cache of its own. */
+  cache?: boolean | string
+  /** In Node: the folder to keep downloads in. Without it nothing is kept there. */
+  cacheDir?: string
+}
+
+export interface DownloadOptions extends CacheOptions {
   onProgress?: (progress: Progress) => void
-  /** Aborting rejects with code 'aborted'. */
+  /** Aborting rejects with code 'aborted'. What has arrived stays in the cache, and the next call goes on from there. */
   signal?: AbortSignal
+  /** Sent with each request when the source is a URL. */
+  headers?: Record<string, string>
+  /** Asks the server whether a cached file is still the same (default false: it is used without a word, offline too). */
+  revalidate?: boolean
+  /** Attempts in a row without a new byte before giving up (default 6; 2 where there never was an answer). */
+  retries?: number
+  /** The first wait before another attempt, in ms; it doubles from there (default 500). */
+  retryDelay?: number
+  /** How long to wait for a byte, in ms, before a connection is given up and taken up again (default 30000). */
+  stallTimeout?: number
+  /** What is kept and checked as one, in bytes (default 1 MiB). An entry keeps the size it began with. */
+  chunkBytes?: number
+  /** The most to ask for at once when the file is kept: a tab that is killed loses no more than this and a chunk. By
+   * default one chunk, and more where round trips are long (up to 64 MiB). */
+  requestBytes?: number
+}
+
+export interface LoadOptions extends DownloadOptions {
   /** Forces one build of the engine; the default is the fastest that can run here. */
   simd?: SimdVariant | 'auto'
-  /** Sent with the request when the source is a URL. */
-  headers?: Record<string, string>
+  /** The URL of @mlc-ai/web-xgrammar's one file, for pages that neither resolve its name by an import map nor run in Node. */
+  grammarLibrary?: string | URL
+}
+
+/** A download in the cache, whole or not. */
+export interface CachedModel {
+  /** Its address, to load it with. */
+  url: string
+  /** The last part of the address. */
+  name: string
+  /** What is kept of it. */
+  bytes: number
+  total: number | undefined
+  complete: boolean
+  /** How many files it has: 1, or the parts of a split model. */
+  files: number
+  /** When something of it last arrived, in ms since 1970. */
+  updated: number
+}
+
+export interface CacheEstimate {
+  /** What downloads take. */
+  bytes: number
+  /** What the whole site takes and may take; undefined where that is not known. */
+  usage: number | undefined
+  quota: number | undefined
+  /** Will the browser keep it when space runs short? */
+  persisted: boolean
+}
+
+export interface Cache {
+  /** What is there, latest first. */
+  list(options?: CacheOptions): Promise<CachedModel[]>
+  /** Forgets a download, all parts of it; false when there was none. Code 'busy' while it is read or written. */
+  delete(source: string | URL, options?: CacheOptions): Promise<boolean>
+  /** Forgets everything that is not in use. */
+  clear(options?: CacheOptions): Promise<void>
+  /** Asks the browser to keep it when space runs short; true when it will. Some ask the user: call it on a click. */
+  persist(): Promise<boolean>
+  persisted(): Promise<boolean>
+  estimate(options?: CacheOptions): Promise<CacheEstimate>
 }
 
 export interface GenerateOptions {
@@ -86,6 +171,8 @@ export interface GenerateOptions {
   parseSpecial?: boolean
   /** Goes on past the token that ends a text (default false). */
   ignoreEndOfText?: boolean
+  /** Each piece tells what happened inside the model (default false). */
+  trace?: boolean
   /** Tokens to make room for on models with attention layers; 0 or absent: as many as are needed. */
   contextTokens?: number
   /** Aborting ends the generation between two tokens; finishReason is then 'aborted'. */
@@ -101,6 +188,16 @@ export interface Piece {
   logprob?: number
   /** The most probable tokens in its place; with `logprobs` above 0. */
   top?: { token: number, logprob: number, text: string }[]
+  /** What the layers did to arrive at it; with `trace`. Absent where the pass lies before this call, as after chat.regenerate(). */
+  trace?: Trace
+}
+
+/** A look inside the pass through the layers that a token came from. */
+export interface Trace {
+  /** For each layer with experts: how many there are, which were chosen (ascending) and their weights, which sum to 1. */
+  experts: { layer: number, of: number, chosen: number[], gates: number[] }[]
+  /** For each layer that remembers: the length (L2 norm) of its state. */
+  states: { layer: number, norm: number }[]
 }
 
 export interface Stats {
@@ -193,6 +290,8 @@ export interface ModelInfo {
   threads: number
   wasmBytes: number
   hasChatTemplate: boolean
+  /** How the chat template writes calls of tools: hermes is a form that is read back; null where it knows none. */
+  toolCalls: 'hermes' | 'text' | null
   /** Name of the pre-tokenizer; null where text calls are not possible. */
   tokenizer: string | null
   /** The tokens that begin and end a text, where there are such. */
@@ -231,6 +330,8 @@ export class Model {
   readonly info: ModelInfo
   /** Figures of the last generation that ended. */
   readonly lastStats: Stats | null
+  /** The OpenAI interface: model.openai.chat.completions.create({ messages, stream: true }). */
+  readonly openai: OpenAIFacade
   /** Continues a text or a list of token ids; the generator's return value is the stats. */
   generate(prompt: string | ArrayLike<number>, options?: GenerateOptions): AsyncGenerator<Piece, Stats, void>
   /** A conversation, through the file's own chat template where it has one. */
@@ -249,12 +350,20 @@ export class Model {
   score(tokens: ArrayLike<number>): Promise<Float32Array>
   /** The size of the engine's memory now, in bytes. */
   memoryBytes(): Promise<number>
+  /** Why no call is answered any more: code 'disposed', 'crashed' or 'memory'; null while the model works. */
+  readonly error: IteraError | null
+  /** Resolves to that error when it comes to it. Whatever the reason, another Itera.load() works. */
+  readonly lost: Promise<IteraError>
   /** Ends the worker and frees everything. Pending and later calls are rejected with code 'disposed'. */
   dispose(): void
 }
 
 export declare const Itera: {
   load(source: ModelSource, options?: LoadOptions): Promise<Model>
+  /** Downloads into the cache without loading. Code 'quota' or 'storage' when it cannot be kept. */
+  download(source: string | URL, options?: DownloadOptions): Promise<CachedModel>
+  /** The downloads that are kept. */
+  readonly cache: Cache
   /** The builds of the engine that can run here, from the slowest to the fastest. */
   supportedSimd(): SimdVariant[]
 }

@@ -15,6 +15,7 @@ import { UsageError } from './usage.js'
 const commands = {
   generate: 'continue a text',
   chat: 'talk to a model',
+  serve: 'answer HTTP requests in the form of OpenAI',
   bench: 'measure speed, here or in a browser',
   eval: 'measure how well a model predicts a text',
   logits: 'write the logits of given tokens',

@@ -12,7 +12,7 @@ import { Itera } from './index.js'
  */
 export async function benchmark(source, { prompt = 512, gen = 128, repeat = 3, simd = 'auto' } = {}) {
   const start = performance.now()
-  const model = await Itera.load(source, { simd })
+  const model = await Itera.load(source, { simd, cache: false })
   const loadMs = performance.now() - start
   try {
     const { vocabulary, contextLength } = model.info

@@ -38,7 +38,7 @@ const maxRange = 10_000
 /**
  * @param {{ get(key: string): any }} metadata
  * @param {import('./tokenizer.js').Tokenizer | null} [tokenizer]  for the texts of BOS, EOS and their like
- * @returns {{ source: string, render(messages: Message[], options?: RenderOptions): string } | null}
+ * @returns {{ source: string, toolSource: string, render(messages: Message[], options?: RenderOptions): string } | null}
  *   null for a file without a template: such a model only completes text
  */
 export function createChatTemplate(metadata, tokenizer) {
@@ -52,6 +52,7 @@ export function createChatTemplate(metadata, tokenizer) {
 
   return {
     source,
+    toolSource,
     render(messages, { addGenerationPrompt = true, tools, documents, variables } = {}) {
       checkMessages(messages)
       return run(tools ? toolProgram() : program(), {

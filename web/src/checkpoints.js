@@ -22,7 +22,7 @@
  */
 
 /** A copy of a state, shared by conversations that branched after it. */
-class Mark {
+export class Mark {
   users = 0
 
   /**

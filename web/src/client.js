@@ -23,13 +23,21 @@ export class Client {
   /** @type {import('./platform.js').WorkerHandle | null} */
   #worker = null
 
+  /** @type {(reason: IteraError) => void} */
+  #lose = () => {}
+  /** Resolves to why no further request can be served, once that is so. @type {Promise<IteraError>} */
+  lost = new Promise(resolve => { this.#lose = resolve })
+
+  /** The same, now. */
+  get error() { return this.#ended }
+
   /** @returns {Promise<Client>} */
   static async start() {
     const client = new Client()
     try {
       client.#worker = await startWorker({
         onMessage: message => client.#receive(message),
-        onCrash: reason => client.#end(new IteraError('crashed', `the worker crashed: ${reason}`)),
+        onCrash: (reason, code) => client.#end(new IteraError(code ?? 'crashed', `the worker crashed: ${reason}`)),
       })
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
@@ -134,7 +142,7 @@ export class Client {
     if (!error) return pending.resolve(result)
     const failure = new IteraError(error.code, error.message)
     pending.reject(failure)
-    // A trap inside the engine: what else it holds cannot be trusted.
+    // A trap inside the engine: what else it holds cannot be trusted. Its memory is given back.
     if (error.code === 'crashed') this.#end(failure)
   }
 
@@ -148,6 +156,7 @@ export class Client {
   #end(reason) {
     if (this.#ended) return
     this.#ended = reason
+    this.#lose(reason)
     this.#worker?.terminate()
     for (const { reject } of this.#pending.values()) reject(reason)
     this.#pending.clear()

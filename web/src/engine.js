@@ -6,8 +6,11 @@ import { generate } from './generate.js'
 import { loadModel } from './loader.js'
 import { fileOf } from './platform.js'
 import { Session } from './session.js'
-import { openSource, readWhole } from './source.js'
+import { toolForm } from './openai/tools.js'
+import { progressReport } from './progress.js'
+import { openSource, readWhole, withSource } from './source.js'
 import { createTokenizer, hasTokenizer } from './tokenizer.js'
+import { traceBlocks, traceLength, traceOf } from './trace.js'
 import { loadWasm } from './wasm.js'
 
 /**
@@ -59,6 +62,8 @@ export class Engine {
   #template = null
   /** Kept for the next completion, so that a page that generates often does not allocate often. @type {Session | null} */
   #idle = null
+  /** @type {import('./trace.js').TraceBlock[] | null} */
+  #traceBlocks = null
   /** @type {Map<number, ChatSession>} */
   #chats = new Map()
 
@@ -74,17 +79,15 @@ export class Engine {
   }
 
   /**
-   * @param {{ source: import('./source.js').SourceDescription, simd?: any }} args
+   * @param {{ source: import('./source.js').SourceDescription, simd?: any, compiled?: any }} args
    * @param {JobContext} context
    * @returns {Promise<{ engine: Engine, info: ModelInfo }>}
    */
-  static async load({ source, simd }, { signal, emit }) {
-    const engine = new Engine(await loadWasm({ simd }))
-    const opened = await openSource(source, signal)
-    const report = throttle((/** @type {any} */ progress) => emit('progress', progress))
-    const { model, metadata, fileBytes } = await loadModel(engine.wasm, opened, {
-      signal, onProgress: report, onHeader: header => engine.#readText(header),
-    })
+  static async load({ source, simd, compiled }, { signal, emit }) {
+    const engine = new Engine(await loadWasm({ simd, compiled }))
+    const report = progressReport(progress => emit('progress', progress))
+    const { model, metadata, fileBytes } = await withSource(source, { wasm: engine.wasm, signal, onState: report.state }, opened =>
+      loadModel(engine.wasm, opened, { signal, onProgress: report.read, onHeader: header => engine.#readText(header) }))
     engine.model = model
     engine.numbers = modelNumbers(engine.wasm, model)
     engine.vocabulary = engine.numbers.vocabulary
@@ -144,6 +147,7 @@ export class Engine {
       threads: 1,
       wasmBytes: this.wasm.moduleBytes,
       hasChatTemplate: this.#template !== null,
+      toolCalls: toolForm(this.#template?.toolSource),
       tokenizer: this.#tokenizer ? (metadata.get('tokenizer.ggml.pre') ?? 'default') : null,
       bosToken: this.#tokenizer?.bos ?? null,
       eosToken: this.#tokenizer?.eos ?? null,
@@ -168,10 +172,11 @@ export class Engine {
    * The prompt of a conversation, as the model was trained to read it.
    *
    * @param {ChatMessage[]} messages
+   * @param {import('./chat-template.js').RenderOptions} [options]
    * @returns {string}
    */
-  render(messages) {
-    if (this.#template) return this.#template.render(messages)
+  render(messages, options) {
+    if (this.#template) return this.#template.render(messages, options)
     // Plain completion: the model writes on behind what was said, answers follow their question directly.
     return messages.map(({ role, content }, i) => i > 0 && role !== 'assistant' ? `\n\n${content}` : content).join('')
   }
@@ -317,6 +322,18 @@ export class Engine {
     this.#chats.delete(chat)
   }
 
+  /**
+   * What the pass did that the next token comes from; nothing where it went by before anybody looked.
+   *
+   * @param {Session} session  that was told to trace
+   * @returns {Pick<Piece, 'trace'>}
+   */
+  trace(session) {
+    this.#traceBlocks ??= traceBlocks(this.wasm, this.model)
+    const values = session.traceValues(traceLength(this.#traceBlocks))
+    return values ? { trace: traceOf(this.#traceBlocks, values) } : {}
+  }
+
   /** What is in use now. */
   get memory() {
     return { memoryBytes: this.wasm.memoryBytes, sessions: this.#chats.size, fedTokens: this.wasm.fedTokens }
@@ -353,21 +370,5 @@ export class Engine {
   #giveSession(session) {
     this.#idle?.free()
     this.#idle = session
-  }
-}
-
-/**
- * Passes on the first call, the last (where loaded equals total) and in between at most one in 50 ms:
- * a fast disk would otherwise post thousands of messages.
- *
- * @param {(progress: { loaded: number, total: number | undefined }) => void} report
- */
-function throttle(report) {
-  let last = -Infinity
-  return (/** @type {{ loaded: number, total: number | undefined }} */ progress) => {
-    const now = performance.now()
-    if (now - last < 50 && progress.loaded !== progress.total) return
-    last = now
-    report(progress)
   }
 }

@@ -24,6 +24,8 @@ import { StopStrings } from './stop-strings.js'
  * @property {() => void} [onPrompt]  told once, when the first token is out and the state still ends with the prompt
  * @property {{ seed: number, state: Uint8Array | null }} [random]  a random sequence to go on with, and to leave as
  *   far as it was used; state is null before its beginning
+ * @property {import('./grammar.js').Matcher} [grammar]  what the text must follow
+ * @property {boolean} [special]  special tokens are part of the text
  */
 
 /**
@@ -41,6 +43,7 @@ export async function generate(job) {
   const sampler = new Sampler(engine.wasm, engine.vocabulary, { ...options, seed: random.seed })
   /** @type {{ count: number, reason: Stats['finishReason'] }} */
   let outcome = { count: 0, reason: 'aborted' }
+  session.trace(options.trace)
   try {
     if (random.state) sampler.random = random.state
     // Penalties look at the last tokens only, prompt included.
@@ -89,8 +92,8 @@ async function readPrompt({ session, prompt, history, signal, onFed, cuts }) {
  * @param {{ first: number, last: number }} clock
  * @returns {Promise<{ count: number, reason: Stats['finishReason'] }>}
  */
-async function decode({ engine, session, options, signal, emit, onFed, onPrompt }, sampler, clock) {
-  const text = engine.decodeStream()
+async function decode({ engine, session, options, signal, emit, onFed, onPrompt, grammar, special }, sampler, clock) {
+  const text = engine.decodeStream({ special })
   const stops = new StopStrings(options.stop)
   const ends = options.ignoreEndOfText ? new Set() : engine.endOfGeneration
   // What is left when generation ends without a stop string: an unfinished character, text held back.
@@ -102,15 +105,21 @@ async function decode({ engine, session, options, signal, emit, onFed, onPrompt 
   }
   for (let count = 0; ;) {
     if (signal.aborted) return finish(count, 'aborted')
+    if (grammar) sampler.mask(await grammar.mask())
     const token = sampler.sample(session)
+    grammar?.accept(token)
     clock.last = performance.now()
     if (count === 0) clock.first = clock.last
     count++
     if (ends.has(token)) return finish(count, 'stop')
 
     const shown = stops.push(text.push(token))
-    emit({ text: shown.text, token, ...probabilities(engine, session, sampler, options.logprobs) })
+    emit({
+      text: shown.text, token, ...probabilities(engine, session, sampler, options.logprobs),
+      ...options.trace && engine.trace(session),
+    })
     if (shown.stopped) return { count, reason: 'stop' }
+    if (grammar?.ended) return finish(count, 'stop')
     if (count >= options.maxTokens) return finish(count, 'length')
 
     if (count === 1) onPrompt?.()

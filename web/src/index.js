@@ -3,7 +3,10 @@
  *
  * The public face of the package; types.d.ts is its documentation.
  */
+import { cache } from './cache/manage.js'
 import { Client } from './client.js'
+import { completeTransfer } from './download/transfer.js'
+import { compiledEngine } from './engine-module.js'
 import { IteraError } from './errors.js'
 import { chooseVariant, validates, variants } from './features.js'
 import { Model } from './model.js'
@@ -21,22 +24,48 @@ export const Itera = {
    * @param {import('../types.d.ts').LoadOptions} [options]
    * @returns {Promise<Model>}
    */
-  async load(source, { onProgress, signal, simd = 'auto', headers } = {}) {
-    const description = describeSource(source, { headers })
-    chooseVariant(simd)                                 // a build that cannot run is reported before anything starts
+  async load(source, { onProgress, signal, simd = 'auto', grammarLibrary, ...transfer } = {}) {
+    const description = describeSource(source, completeTransfer(transfer))
+    const variant = chooseVariant(simd)                 // a build that cannot run is reported before anything starts
     if (signal?.aborted) throw new IteraError('aborted', 'loading was aborted')
+    const engine = compiledEngine(variant)              // while the worker starts
+    engine.catch(() => {})                              // reported below, unless the worker fails first
     const client = await Client.start()
     try {
-      const info = await client.call(Request.load, { source: description, simd }, {
+      const compiled = await engine
+      const info = await client.call(Request.load, { source: description, simd: variant, compiled }, {
         signal,
         onEvent: (event, data) => { if (event === Event.progress) onProgress?.(data) },
       })
-      return new Model(client, info)
+      return new Model(client, info, { grammarLibrary })
     } catch (error) {
       client.dispose()
       throw error
     }
   },
+
+  /**
+   * Downloads a model into the cache, without loading it.
+   *
+   * @param {string | URL} source
+   * @param {import('../types.d.ts').DownloadOptions} [options]
+   * @returns {Promise<import('../types.d.ts').CachedModel>}
+   */
+  async download(source, { onProgress, signal, ...transfer } = {}) {
+    const description = describeSource(source, completeTransfer(transfer))
+    const client = await Client.start()
+    try {
+      return await client.call(Request.download, { source: description }, {
+        signal,
+        onEvent: (event, data) => { if (event === Event.progress) onProgress?.(data) },
+      })
+    } finally {
+      client.dispose()
+    }
+  },
+
+  /** The downloads that are kept. */
+  cache,
 
   /**
    * The builds of the engine that can run here, from the slowest to the fastest.

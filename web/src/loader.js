@@ -19,7 +19,7 @@ const STAGING_BYTES = 1 << 18
  * @param {OpenSource} source
  * @param {AbortSignal} [signal]
  */
-async function * positionedPieces(source, signal) {
+export async function * positionedPieces(source, signal) {
   let offset = 0
   for await (const piece of source.pieces) {
     for (let start = 0; start < piece.length; start += STAGING_BYTES) {

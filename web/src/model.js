@@ -1,5 +1,6 @@
 import { Chat, checkForm, toBlob } from './chat.js'
 import { IteraError } from './errors.js'
+import { createOpenAI } from './openai/index.js'
 import { completeOptions } from './options.js'
 import { Request } from './protocol.js'
 
@@ -17,10 +18,13 @@ export class Model {
   /**
    * @param {import('./client.js').Client} client
    * @param {import('../types.d.ts').ModelInfo} info
+   * @param {{ grammarLibrary?: string | URL }} [options]
    */
-  constructor(client, info) {
+  constructor(client, info, { grammarLibrary } = {}) {
     this.#client = client
     this.info = info
+    /** The OpenAI interface to this model. */
+    this.openai = createOpenAI(this, grammarLibrary)
     /** Figures of the last generation that ended. @type {Stats | null} */
     this.lastStats = null
   }
@@ -123,6 +127,12 @@ export class Model {
     const { memoryBytes } = await this.call(Request.memory, {})
     return memoryBytes
   }
+
+  /** Why no call is answered any more: code 'disposed', 'crashed' or 'memory'; null while the model works. */
+  get error() { return this.#client.error }
+
+  /** Resolves to that error when it comes to it. */
+  get lost() { return this.#client.lost }
 
   /** Ends the worker and frees everything. Pending calls and later ones are rejected with code 'disposed'. */
   dispose() {

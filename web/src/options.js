@@ -46,6 +46,7 @@ const MAX_SEED = Number.MAX_SAFE_INTEGER
  *   parseSpecial: boolean,
  *   ignoreEndOfText: boolean,
  *   contextTokens: number,
+ *   trace: boolean,
  * }} GenerationOptions  complete, as the worker gets them; logprobs is -1 when off, else the number of alternatives
  */
 
@@ -68,6 +69,7 @@ export function completeOptions(given = {}) {
     logprobs: checkLogprobs(given.logprobs),
     parseSpecial: Boolean(given.parseSpecial),
     ignoreEndOfText: Boolean(given.ignoreEndOfText),
+    trace: Boolean(given.trace),
     contextTokens: checkNumber('contextTokens', given.contextTokens ?? 0, [0, 2 ** 31 - 1], true),
   }
 }

@@ -1,8 +1,10 @@
+import { createWebWorker } from './web-worker.js'
+
 /**
  * The differences between browsers and Node, all in one place.
  *
  * Nothing here imports a `node:` module statically, and the dynamic import takes its name from a variable,
- * so bundlers for the web neither follow nor complain about it.
+ * so bundlers for the web neither follow nor complain about it. Other modules only for Node come the same way.
  */
 
 /** Does this engine have Node's built-in modules (Node itself, Deno, Bun)? */
@@ -12,7 +14,7 @@ export const hasNodeModules = typeof globalThis.process?.versions?.node === 'str
 /**
  * @template {string} Name
  * @param {Name} name
- * @returns {Promise<any>} the module; callers cast it
+ * @returns {Promise<any>} the module, named as seen from here; callers cast it
  */
 export function nodeModule(name) {
   return import(/* webpackIgnore: true */ /* @vite-ignore */ name)
@@ -30,13 +32,12 @@ export function nodeModule(name) {
 /**
  * Starts the engine's worker.
  *
- * @param {{ onMessage: (message: any) => void, onCrash: (reason: string) => void }} listeners
+ * @param {{ onMessage: (message: any) => void, onCrash: (reason: string, code?: 'memory') => void }} listeners
  * @returns {Promise<WorkerHandle>}
  */
 export async function startWorker({ onMessage, onCrash }) {
   if (typeof globalThis.Worker === 'function') {
-    // Bundlers recognise exactly this expression and emit the worker as a file of its own.
-    const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })
+    const worker = createWebWorker()
     worker.addEventListener('message', event => onMessage(event.data))
     worker.addEventListener('messageerror', () => onCrash('a message from the worker could not be read'))
     worker.addEventListener('error', event => {
@@ -50,13 +51,12 @@ export async function startWorker({ onMessage, onCrash }) {
     }
   }
   if (!hasNodeModules) throw new Error('this engine has no workers')
-  const threads = /** @type {typeof import('node:worker_threads')} */ (await nodeModule('node:worker_threads'))
-  // Not written as above on purpose: a bundler would copy the worker a second time for this branch.
-  const file = './worker.js'
-  const worker = new threads.Worker(new URL(file, import.meta.url))
+  const { createNodeWorker } = /** @type {typeof import('./node-worker.js')} */ (await nodeModule('./node-worker.js'))
+  const worker = createNodeWorker()
   worker.on('message', onMessage)
   worker.on('messageerror', error => onCrash(error.message))
-  worker.on('error', error => onCrash(error instanceof Error ? error.message : String(error)))
+  worker.on('error', (/** @type {any} */ error) =>
+    onCrash(error?.message ?? String(error), error?.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'memory' : undefined))
   worker.on('exit', code => onCrash(`the worker ended with code ${code}`))
   return {
     post: (message, transfer = []) => worker.postMessage(message, transfer),

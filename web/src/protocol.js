@@ -13,8 +13,10 @@
 
 /** Request types. */
 export const Request = Object.freeze({
-  /** args { source, simd?, tokenizer? }, events `progress`; result: ModelInfo. Once per worker. */
+  /** args { source, simd?, compiled? }, compiled: the build as engine-module.js gives it; events `progress`; result: ModelInfo. Once per worker. */
   load: 'load',
+  /** args { source }, events `progress`; result: CachedModel. Needs no model. */
+  download: 'download',
   /** args { prompt: string | number[], options }, events `piece`; result: Stats. */
   generate: 'generate',
   /** args { chat, limits, messages, options, seeded }, events `piece`; result: Stats. The session named `chat` is made
@@ -34,6 +36,8 @@ export const Request = Object.freeze({
   pack: 'pack',
   /** args { chat }; forgets that session. */
   closeChat: 'close-chat',
+  /** args as in openai/completer.js, events `piece` with the number of their choice; result: Stats. */
+  complete: 'complete',
   /** args { text, addSpecial, parseSpecial }; result: number[]. */
   tokenize: 'tokenize',
   /** args { tokens, special }; result: string. */

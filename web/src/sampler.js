@@ -15,6 +15,8 @@ const Setting = Object.freeze({
 export class Sampler {
   #wasm
   #handle
+  /** Where the core finds the tokens that are allowed; 0 while all are. */
+  #mask = 0
 
   /**
    * @param {Wasm} wasm
@@ -45,6 +47,19 @@ export class Sampler {
    */
   accept(tokens) {
     for (let i = 0; i < tokens.length; i++) this.#wasm.exports.itera_sampler_accept(this.#handle, tokens[i])
+  }
+
+  /**
+   * Lets only some tokens be sampled, until told otherwise.
+   *
+   * @param {Int32Array} allowed  a bit a token
+   */
+  mask(allowed) {
+    if (!this.#mask) {
+      this.#mask = this.#wasm.alloc(allowed.byteLength)
+      this.#wasm.exports.itera_sampler_mask(this.#handle, this.#mask)
+    }
+    this.#wasm.i32(this.#mask, allowed.length).set(allowed)
   }
 
   /**
@@ -93,5 +108,7 @@ export class Sampler {
   free() {
     if (this.#handle) this.#wasm.exports.itera_sampler_free(this.#handle)
     this.#handle = 0
+    if (this.#mask) this.#wasm.free(this.#mask)
+    this.#mask = 0
   }
 }

@@ -118,6 +118,20 @@ export class Session {
     out.set(this.#wasm.f32(this.#wasm.exports.itera_session_logits(this.handle), out.length))
   }
 
+  /** Records what each pass does, or no longer. @param {boolean} on */
+  trace(on) { this.#wasm.check(this.#wasm.exports.itera_session_trace(this.handle, on ? 1 : 0)) }
+
+  /**
+   * What the last pass did; null where there was none since recording began.
+   *
+   * @param {number} length  of it
+   * @returns {Float32Array | null} valid until the next call
+   */
+  traceValues(length) {
+    const pointer = this.#wasm.exports.itera_session_trace_values(this.handle)
+    return pointer ? this.#wasm.f32(pointer, length) : null
+  }
+
   /** Makes this session continue where another of the same model is. @param {Session} other */
   copy(other) { this.#wasm.check(this.#wasm.exports.itera_session_copy(this.handle, other.handle)) }
 

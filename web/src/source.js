@@ -1,12 +1,18 @@
 import { IteraError } from './errors.js'
 import { hasNodeModules, nodeModule } from './platform.js'
-import { openUrl } from './download.js'
+import { locate, splitNames } from './download/names.js'
+import { openSplit } from './download/split.js'
+import { plainTransfer } from './download/transfer.js'
+import { withRestarts } from './download/trouble.js'
+import { openUrl } from './download/url.js'
 
 /**
  * Where a model comes from. The main thread turns whatever the caller gave into a plain description that
  * can be posted; the worker opens it as a stream of byte pieces.
  *
- * @typedef {{ kind: 'url', url: string, headers?: Record<string, string> }
+ * @typedef {import('./download/transfer.js').Transfer} Transfer
+ *
+ * @typedef {{ kind: 'url', url: string, transfer?: Transfer }
  *   | { kind: 'path', path: string }
  *   | { kind: 'blob', blob: Blob }
  *   | { kind: 'bytes', bytes: Uint8Array }} SourceDescription
@@ -15,6 +21,9 @@ import { openUrl } from './download.js'
  * @property {string} name  for messages
  * @property {number | undefined} total  in bytes, when known beforehand
  * @property {AsyncIterable<Uint8Array>} pieces  in file order; each is valid until the next is asked for
+ * @property {import('./download/url.js').State} [state]  of a download
+ * @property {() => Promise<void>} [close]  also where no piece was ever asked for
+ * @property {() => Promise<void>} [remove]  what the cache has of it
  */
 
 /** How much of a file or buffer is handed on at once: large enough to be cheap, small enough to abort soon. */
@@ -22,17 +31,15 @@ const PIECE_BYTES = 1 << 20
 
 /**
  * @param {import('../types.d.ts').ModelSource} source
- * @param {{ headers?: Record<string, string> }} [options]
+ * @param {Transfer} [transfer]  how a URL is fetched and kept
  * @returns {SourceDescription}
  */
-export function describeSource(source, { headers } = {}) {
-  if (source instanceof URL) return describeUrl(source, headers)
+export function describeSource(source, transfer) {
+  if (source instanceof URL) return describeUrl(source, transfer)
   if (typeof source === 'string') {
     const hasScheme = /^[a-z][a-z0-9+.-]+:/i.test(source)      // two letters at least: "C:\" is a path
-    if (hasScheme) return describeUrl(new URL(source), headers)
-    if (hasNodeModules) return { kind: 'path', path: source }
-    const base = globalThis.document?.baseURI ?? globalThis.location?.href
-    return { kind: 'url', url: new URL(source, base).href, headers }
+    if (hasScheme || !hasNodeModules) return describeUrl(source, transfer)
+    return { kind: 'path', path: source }
   }
   if (typeof Blob !== 'undefined' && source instanceof Blob) return { kind: 'blob', blob: source }
   if (source instanceof ArrayBuffer) return { kind: 'bytes', bytes: new Uint8Array(source) }
@@ -46,23 +53,25 @@ export function describeSource(source, { headers } = {}) {
 }
 
 /**
- * @param {URL} url
- * @param {Record<string, string>} [headers]
+ * @param {string | URL} source
+ * @param {Transfer} [transfer]
  * @returns {SourceDescription}
  */
-function describeUrl(url, headers) {
-  if (url.protocol === 'file:' && hasNodeModules) return { kind: 'path', path: url.href }
-  return { kind: 'url', url: url.href, headers }
+function describeUrl(source, transfer) {
+  const url = locate(source)
+  if (url.startsWith('file:') && hasNodeModules) return { kind: 'path', path: url }
+  return { kind: 'url', url, transfer }
 }
 
 /**
  * @param {SourceDescription} source
  * @param {AbortSignal} signal
+ * @param {(state: import('./download/url.js').State) => void} [onState]  of a download
  * @returns {Promise<OpenSource>}
  */
-export async function openSource(source, signal) {
+export async function openSource(source, signal, onState) {
   switch (source.kind) {
-    case 'url': return openUrl(source.url, { headers: source.headers, signal })
+    case 'url': return openUrl(source.url, source.transfer ?? plainTransfer, signal, onState)
     case 'path': return openPath(source.path)
     case 'blob': return {
       name: /** @type {File} */ (source.blob).name ?? 'blob',
@@ -71,6 +80,49 @@ export async function openSource(source, signal) {
     }
     case 'bytes': return { name: 'buffer', total: source.bytes.length, pieces: bytePieces(source.bytes) }
   }
+}
+
+/**
+ * The parts of a split model.
+ *
+ * @param {SourceDescription} source
+ * @returns {SourceDescription[] | null} null for a model in one file
+ */
+export function partsOf(source) {
+  if (source.kind === 'url') return splitNames(source.url)?.map(url => ({ ...source, url })) ?? null
+  if (source.kind === 'path') return splitNames(source.path)?.map(path => ({ ...source, path })) ?? null
+  return null
+}
+
+/** What shows that a file is not the model that it should be, or not any more. */
+const BAD_FILE = ['not-gguf', 'corrupt', 'incomplete']
+
+/**
+ * Does something with a source, again from the beginning where the file changed meanwhile. The cache does not keep what
+ * turns out to be no model.
+ *
+ * @template T
+ * @param {SourceDescription} description
+ * @param {{ signal: AbortSignal, onState?: (state: import('./download/url.js').State) => void, wasm?: import('./wasm.js').Wasm }} options
+ *   wasm: puts the parts of a split model together, which are files of their own without
+ * @param {(source: OpenSource) => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+export function withSource(description, { signal, onState = () => {}, wasm }, work) {
+  return withRestarts(async () => {
+    const parts = wasm && partsOf(description)
+    const source = parts
+      ? await openSplit(wasm, parts.length, (part, onPart) => openSource(parts[part], signal, onPart), signal, onState)
+      : await openSource(description, signal, onState)
+    try {
+      return await work(source)
+    } catch (error) {
+      if (error instanceof IteraError && BAD_FILE.includes(error.code)) await source.remove?.()
+      throw error
+    } finally {
+      await source.close?.()
+    }
+  })
 }
 
 /**

@@ -1,9 +1,9 @@
+import { compiledEngine } from './engine-module.js'
 import { IteraError } from './errors.js'
 import { chooseVariant } from './features.js'
-import { hasNodeModules, nodeModule } from './platform.js'
 
 /**
- * The boundary to the C core: loads one of the three builds and gives its flat exports a few helpers.
+ * The boundary to the C core: gives the flat exports of a build a few helpers.
  *
  * Pointers arrive as signed 32-bit numbers and are made unsigned here. Views of the heap are made afresh
  * for every use: any call that allocates may grow the memory, which detaches older ones.
@@ -11,45 +11,19 @@ import { hasNodeModules, nodeModule } from './platform.js'
  * @typedef {import('../types.d.ts').SimdVariant} SimdVariant
  */
 
-// Three literals, so that bundlers find, copy and rename the files.
-const files = {
-  scalar: () => new URL('../dist/itera-scalar.wasm', import.meta.url),
-  simd128: () => new URL('../dist/itera-simd128.wasm', import.meta.url),
-  relaxed: () => new URL('../dist/itera-relaxed.wasm', import.meta.url),
-}
-
 const utf8 = new TextDecoder()
 const encoder = new TextEncoder()
 
 /**
- * @param {{ simd?: SimdVariant | 'auto' }} [options]
+ * @param {{ simd?: SimdVariant | 'auto', compiled?: import('./engine-module.js').CompiledEngine }} [options]
+ *   compiled: the build that `simd` asks for, where another thread has compiled it already
  * @returns {Promise<Wasm>}
  */
-export async function loadWasm({ simd = 'auto' } = {}) {
+export async function loadWasm({ simd = 'auto', compiled } = {}) {
   const variant = chooseVariant(simd)
-  const bytes = await readModule(files[variant]())
-  const module = await WebAssembly.compile(bytes)
+  const { module, bytes } = compiled ?? await compiledEngine(variant)
   const instance = await WebAssembly.instantiate(module, stubImports(module))
-  return new Wasm(instance, variant, bytes.byteLength)
-}
-
-/**
- * @param {URL} url
- * @returns {Promise<ArrayBuffer | Uint8Array<ArrayBuffer>>}
- */
-async function readModule(url) {
-  try {
-    if (hasNodeModules && url.protocol === 'file:') {
-      const fs = /** @type {typeof import('node:fs/promises')} */ (await nodeModule('node:fs/promises'))
-      return /** @type {Uint8Array<ArrayBuffer>} */ (await fs.readFile(url))
-    }
-    const response = await fetch(url)
-    if (!response.ok) throw new Error(`HTTP status ${response.status}`)
-    return await response.arrayBuffer()
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new IteraError('network', `the engine ${url.href} cannot be read: ${reason}`, { cause: error })
-  }
+  return new Wasm(instance, variant, bytes)
 }
 
 /**

@@ -2,10 +2,12 @@
  * The worker's entry. It serves one model and keeps no other state than its engine and the requests under way;
  * protocol.js describes the messages.
  */
+import { download } from './download/download.js'
 import { Engine } from './engine.js'
 import { describeError, IteraError } from './errors.js'
 import { computeLogits, computeScore } from './evaluate.js'
 import { openPort } from './platform.js'
+import { Completer } from './openai/completer.js'
 import { Request } from './protocol.js'
 
 /**
@@ -15,6 +17,9 @@ import { Request } from './protocol.js'
 
 /** @type {Engine | null} */
 let loaded = null
+
+/** @type {Completer | null} */
+let completer = null
 
 /** Requests under way, by id. @type {Map<number, AbortController>} */
 const jobs = new Map()
@@ -34,6 +39,7 @@ const handlers = {
     loaded = engine
     return info
   },
+  [Request.download]: (args, context) => download(args, context),
   [Request.generate]: (args, context) => engine().generate(args, context),
   [Request.chat]: (args, context) => engine().chat(args, context),
   [Request.rewindChat]: args => engine().rewindChat(args),
@@ -42,6 +48,7 @@ const handlers = {
   [Request.openChat]: (args, context) => engine().openChat(args, context),
   [Request.chatInfo]: args => engine().chatInfo(args),
   [Request.pack]: (args, context) => engine().pack(args, context),
+  [Request.complete]: (args, context) => (completer ??= new Completer(engine())).run(args, context),
   [Request.closeChat]: ({ chat }) => engine().closeChat(chat),
   [Request.tokenize]: ({ text, addSpecial, parseSpecial }) =>
     Array.from(engine().tokenizer.encode(text, { special: parseSpecial, addBos: addSpecial ? undefined : false })),

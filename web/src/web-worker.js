@@ -1,0 +1,9 @@
+/**
+ * The worker of browsers, Deno and Bun. A module of its own, so that the build in one file can have another.
+ *
+ * @returns {Worker}
+ */
+export function createWebWorker() {
+  // Bundlers recognise exactly this expression and emit the worker as a file of its own.
+  return new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })
+}
