@@ -2,8 +2,9 @@
 //
 //   node tests/run.mjs [--only-c] C_TEST_PROGRAM...
 //
-// Four runners in turn: the C test programs given (built with sanitizers), the type check of the package,
-// Node's tests in tests/node, and those in tests/browser. Skipped tests are listed with their reason.
+// Five runners in turn: the C test programs given (built with sanitizers), the type check of the package,
+// Node's tests in tests/node, those of the packed package in tests/adoption, and those in tests/browser.
+// Skipped tests are listed with their reason.
 // The closing lines are also left in build/test-summary.txt. Exits 1 when something failed.
 
 import { spawn } from 'node:child_process'
@@ -133,6 +134,8 @@ if (!onlyC) {
 
   heading('Node')
   await runNode('tests/node', { seconds: 1200, jobs })
+  heading('the packed package')
+  await runNode('tests/adoption', { seconds: 900, jobs: Math.min(2, jobs) })
   heading('browsers')
   await runNode('tests/browser', { seconds: 1200, jobs: 1 }) // one browser at a time: they time things
 }
