@@ -124,14 +124,19 @@ typedef struct itera_kernels {
                         const float *bias, int T, int E, int taps);
 
     /* Mamba-2 scan (Dao & Gu 2024, eq. of the scalar-A recurrence), sequential over t:
-     *   a = exp(dt[t,h] * A[h]); state[h,n,p] = state[h,n,p] * a + B[t,g,n] * (dt[t,h] * x[t,h,p])
-     *   y[t,h,p] = sum_n C[t,g,n] * state[h,n,p] + Dskip[h] * x[t,h,p],  g = h / (H / G), n ascending
-     * state: [H, N, P] in and out. y: [T, H*P] contiguous. x, B and C are slices of wider rows: row t of each
-     * is `stride` floats after row t-1. dt: [T, H] after softplus. A: [H] (negative). Dskip: [H].
-     * Handles only heads in [head_begin, head_end): the place for threads. P, N >= 1, any size. */
-    void (*scan_mamba2)(float *y, float *state, const float *x, const float *B, const float *C, size_t stride,
-                        const float *dt, const float *A, const float *Dskip, int T, int H, int P, int N,
-                        int G, int head_begin, int head_end);
+     *   h[n,p] = exp(dt[t,h] * A[h]) * h[n,p] + B[t,g,n] * (dt[t,h] * x[t,h,p])
+     *   y[t,h,p] = sum_n C[t,g,n] * h[n,p] + Dskip[h] * x[t,h,p],  g = h / (H / G), n ascending
+     * A head decays as a whole, so its decay needs no multiplication in every element: what is stored is
+     * state = h / scale, and decay goes to the scale until that leaves its range (kernels/scan_steps.h):
+     *   scale[h] = scale[h] * exp(dt[t,h] * A[h]);  out of range: state is multiplied by it / 64, scale[h] = 64
+     *   state[h,n,p] = state[h,n,p] + B[t,g,n] * ((dt[t,h] / scale[h]) * x[t,h,p])
+     *   y[t,h,p] = scale[h] * (sum_n C[t,g,n] * state[h,n,p]) + Dskip[h] * x[t,h,p]
+     * state: [H, N, P], scale: [H], in and out, zeros at the start. y: [T, H*P] contiguous. x, B and C are slices
+     * of wider rows: row t of each is `stride` floats after row t-1. dt: [T, H] after softplus. A: [H] (negative).
+     * Dskip: [H]. Handles only heads in [head_begin, head_end): the place for threads. P, N >= 1, any size. */
+    void (*scan_mamba2)(float *y, float *state, float *scale, const float *x, const float *B, const float *C,
+                        size_t stride, const float *dt, const float *A, const float *Dskip, int T, int H,
+                        int P, int N, int G, int head_begin, int head_end);
 
     /* Mamba-1 scan (Gu & Dao 2023, eq. 2), sequential over t:
      *   state[n,e] = state[n,e] * exp(dt[t,e] * A[n,e]) + B[t,n] * (dt[t,e] * x[t,e])

@@ -1,69 +1,211 @@
 /* State-space scans on vectors, a template. */
+#include "kernels/scan_steps.h"
 
-/* One head, `vectors` (1..4) vectors of p beginning at the given pointers, all T tokens: the sums of y stay
- * in registers while n runs, and the slice of the state (N rows of at most 64 bytes) stays in the first-level
- * cache while t runs. */
-ITERA_INLINE void scan_head_slice(float *y, size_t y_stride, float *state, const float *x, const float *B,
-                                  const float *C, size_t stride, const float *dt, size_t H, float A,
-                                  float Dskip, int T, size_t P, int N, int vectors, size_t part)
+/* ---- Mamba-2 ---------------------------------------------------------------------------------- */
+
+#define SCAN_TOKENS 32 /* of a block: what they read and add up to stays in the first-level cache */
+#define SCAN_WIDTH 16  /* channels of a tile: four vectors */
+
+/* A block of tokens of one head: its steps and, for the channels at hand, what goes in and what comes out. */
+typedef struct scan_block {
+    itera_scan_step steps[SCAN_TOKENS];
+    int run_end[SCAN_TOKENS]; /* the state is multiplied by factor at the first token of a run only */
+    int runs, T;
+    float in[SCAN_TOKENS * SCAN_WIDTH], sum[SCAN_TOKENS * SCAN_WIDTH]; /* [T, 4 vectors] */
+} scan_block;
+
+static void scan_block_begin(scan_block *block, float *scale, const float *dt, size_t H, float A, int T)
 {
+    block->runs = 0;
+    block->T = T;
     for (int t = 0; t < T; t++) {
-        float step = dt[(size_t)t * H];
-        v128_t decay = wasm_f32x4_splat(itera_exp1(step * A));
-        v128_t value[4], input[4], sum[4];
-        ITERA_UNROLL
-        for (int v = 0; v < vectors; v++) {
-            value[v] = itera_load_part(x + 4 * v, part);
-            input[v] = wasm_f32x4_mul(wasm_f32x4_splat(step), value[v]);
-            sum[v] = wasm_f32x4_splat(0.0f);
+        block->steps[t] = itera_scan_next(scale, dt[(size_t)t * H], A);
+        if (t > 0 && block->steps[t].factor != 1.0f) {
+            block->run_end[block->runs++] = t;
         }
-        float *s = state;
-        for (int n = 0; n < N; n++, s += P) {
-            v128_t b = wasm_v128_load32_splat(B + n), c = wasm_v128_load32_splat(C + n);
+    }
+    block->run_end[block->runs++] = T;
+}
+
+/* `rows` rows of the state, `vectors` vectors each, stay in registers while all tokens of the block pass: per token
+ * and vector one multiply-add into the state and one out of it. */
+ITERA_INLINE void scan_tile(float *state, size_t P, scan_block *block, const float *B, const float *C,
+                            size_t stride, int rows, int vectors, size_t part)
+{
+    const float *in = block->in;
+    float *sum = block->sum;
+    v128_t s[8];
+    ITERA_UNROLL
+    for (int i = 0; i < rows * vectors; i++) {
+        s[i] = itera_load_part(state + (size_t)(i / vectors) * P + (size_t)(4 * (i % vectors)), part);
+    }
+    for (int run = 0, t = 0; run < block->runs; run++) {
+        v128_t factor = wasm_f32x4_splat(block->steps[t].factor);
+        ITERA_UNROLL
+        for (int i = 0; i < rows * vectors; i++) {
+            s[i] = wasm_f32x4_mul(s[i], factor);
+        }
+        for (const int end = block->run_end[run]; t < end; t++) {
+            v128_t b[2], c[2];
+            ITERA_UNROLL
+            for (int n = 0; n < rows; n++) {
+                b[n] = wasm_v128_load32_splat(B + n);
+                c[n] = wasm_v128_load32_splat(C + n);
+            }
             ITERA_UNROLL
             for (int v = 0; v < vectors; v++) {
-                v128_t now = wasm_f32x4_mul(itera_load_part(s + 4 * v, part), decay);
-                now = ITERA_MADD(b, input[v], now);
-                itera_store_part(s + 4 * v, now, part);
-                sum[v] = ITERA_MADD(c, now, sum[v]);
+                v128_t input = wasm_v128_load(in + 4 * v), total = wasm_v128_load(sum + 4 * v);
+                ITERA_UNROLL
+                for (int n = 0; n < rows; n++) {
+                    s[n * vectors + v] = ITERA_MADD(b[n], input, s[n * vectors + v]);
+                    total = ITERA_MADD(c[n], s[n * vectors + v], total);
+                }
+                wasm_v128_store(sum + 4 * v, total);
             }
+            in += 4 * vectors;
+            sum += 4 * vectors;
+            B += stride;
+            C += stride;
         }
-        ITERA_UNROLL
-        for (int v = 0; v < vectors; v++) {
-            itera_store_part(y + 4 * v, ITERA_MADD(wasm_f32x4_splat(Dskip), value[v], sum[v]), part);
-        }
-        x += stride;
-        B += stride;
-        C += stride;
-        y += y_stride;
+    }
+    ITERA_UNROLL
+    for (int i = 0; i < rows * vectors; i++) {
+        itera_store_part(state + (size_t)(i / vectors) * P + (size_t)(4 * (i % vectors)), s[i], part);
     }
 }
 
-void ITERA_NAME(scan_mamba2)(float *y, float *state, const float *x, const float *B, const float *C,
-                             size_t stride, const float *dt, const float *A, const float *Dskip, int T, int H,
-                             int P, int N, int G, int head_begin, int head_end)
+/* `vectors` vectors of channels of one head, the tokens of a block. y, state and x begin at those channels. */
+ITERA_INLINE void scan_slice(float *y, size_t y_stride, float *state, const float *x, const float *B,
+                             const float *C, size_t stride, scan_block *block, float Dskip, size_t P, int N,
+                             int vectors, size_t part)
 {
-    size_t heads = (size_t)H, width = (size_t)P;
-    for (int h = head_begin; h < head_end; h++) {
-        size_t group = (size_t)(h / (H / G)) * (size_t)N;
-        size_t p = 0;
-        while (p < width) {
-            float *yp = y + (size_t)h * width + p;
-            float *sp = state + (size_t)h * (size_t)N * width + p;
-            const float *xp = x + (size_t)h * width + p;
-            if (width - p >= 16) {
-                scan_head_slice(yp, heads * width, sp, xp, B + group, C + group, stride, dt + h, heads, A[h],
-                                Dskip[h], T, width, N, 4, 4);
-                p += 16;
-            } else {
-                size_t part = width - p < 4 ? width - p : 4;
-                scan_head_slice(yp, heads * width, sp, xp, B + group, C + group, stride, dt + h, heads, A[h],
-                                Dskip[h], T, width, N, 1, part);
-                p += part;
-            }
+    for (int t = 0; t < block->T; t++) {
+        v128_t factor = wasm_f32x4_splat(block->steps[t].in);
+        for (int v = 0; v < vectors; v++) {
+            v128_t value = itera_load_part(x + (size_t)t * stride + 4 * v, part);
+            wasm_v128_store(block->in + (t * vectors + v) * 4, wasm_f32x4_mul(factor, value));
+            wasm_v128_store(block->sum + (t * vectors + v) * 4, wasm_f32x4_splat(0.0f));
+        }
+    }
+    int n = 0;
+    for (; n + 2 <= N; n += 2) {
+        scan_tile(state + (size_t)n * P, P, block, B + n, C + n, stride, 2, vectors, part);
+    }
+    if (n < N) {
+        scan_tile(state + (size_t)n * P, P, block, B + n, C + n, stride, 1, vectors, part);
+    }
+    for (int t = 0; t < block->T; t++) {
+        v128_t factor = wasm_f32x4_splat(block->steps[t].out), skip = wasm_f32x4_splat(Dskip);
+        for (int v = 0; v < vectors; v++) {
+            v128_t value = itera_load_part(x + (size_t)t * stride + 4 * v, part);
+            v128_t sum = wasm_v128_load(block->sum + (t * vectors + v) * 4);
+            itera_store_part(y + (size_t)t * y_stride + 4 * v,
+                             ITERA_MADD(factor, sum, wasm_f32x4_mul(skip, value)), part);
         }
     }
 }
+
+/* One token, `rows` rows of the state, one vector of each. */
+ITERA_INLINE void scan_rows_vector(float *state, size_t P, float *sum, const float *in, const v128_t b[2],
+                                   const v128_t c[2], v128_t factor, int rows, size_t part)
+{
+    v128_t input = wasm_v128_load(in), total = wasm_v128_load(sum);
+    ITERA_UNROLL
+    for (int n = 0; n < rows; n++, state += P) {
+        v128_t now = ITERA_MADD(b[n], input, wasm_f32x4_mul(itera_load_part(state, part), factor));
+        itera_store_part(state, now, part);
+        total = ITERA_MADD(c[n], now, total);
+    }
+    wasm_v128_store(sum, total);
+}
+
+ITERA_INLINE void scan_rows(float *state, size_t P, float *sum, const float *in, const float *B,
+                            const float *C, float factor, size_t width, int rows)
+{
+    v128_t b[2], c[2], factor4 = wasm_f32x4_splat(factor);
+    ITERA_UNROLL
+    for (int n = 0; n < rows; n++) {
+        b[n] = wasm_v128_load32_splat(B + n);
+        c[n] = wasm_v128_load32_splat(C + n);
+    }
+    size_t p = 0;
+    for (; p + 4 <= width; p += 4) {
+        scan_rows_vector(state + p, P, sum + p, in + p, b, c, factor4, rows, 4);
+    }
+    if (p < width) {
+        scan_rows_vector(state + p, P, sum + p, in + p, b, c, factor4, rows, width - p);
+    }
+}
+
+/* One token of one head, the state in the order in which it lies in memory: it comes from far away. */
+static void scan_token(float *y, float *state, const float *x, const float *B, const float *C,
+                       itera_scan_step step, float Dskip, size_t P, int N)
+{
+    enum { WIDTH = 128 };
+    float in[WIDTH], sum[WIDTH];
+    v128_t in_factor = wasm_f32x4_splat(step.in), out = wasm_f32x4_splat(step.out), skip = wasm_f32x4_splat(Dskip);
+    for (size_t begin = 0; begin < P; begin += WIDTH, state += WIDTH, x += WIDTH, y += WIDTH) {
+        size_t width = P - begin < WIDTH ? P - begin : WIDTH;
+        for (size_t p = 0; p < width; p += 4) {
+            wasm_v128_store(in + p, wasm_f32x4_mul(in_factor, itera_load_part(x + p, width - p)));
+            wasm_v128_store(sum + p, wasm_f32x4_splat(0.0f));
+        }
+        int n = 0;
+        for (; n + 2 <= N; n += 2) {
+            scan_rows(state + (size_t)n * P, P, sum, in, B + n, C + n, step.factor, width, 2);
+        }
+        if (n < N) {
+            scan_rows(state + (size_t)n * P, P, sum, in, B + n, C + n, step.factor, width, 1);
+        }
+        for (size_t p = 0; p < width; p += 4) {
+            v128_t skipped = wasm_f32x4_mul(skip, itera_load_part(x + p, width - p));
+            itera_store_part(y + p, ITERA_MADD(out, wasm_v128_load(sum + p), skipped), width - p);
+        }
+    }
+}
+
+static void scan_head(float *y, size_t y_stride, float *state, const float *x, const float *B, const float *C,
+                      size_t stride, scan_block *block, float Dskip, size_t P, int N)
+{
+    size_t p = 0;
+    for (; p + SCAN_WIDTH <= P; p += SCAN_WIDTH) {
+        scan_slice(y + p, y_stride, state + p, x + p, B, C, stride, block, Dskip, P, N, 4, 4);
+    }
+    for (; p < P; p += 4) {
+        scan_slice(y + p, y_stride, state + p, x + p, B, C, stride, block, Dskip, P, N, 1,
+                   P - p < 4 ? P - p : 4);
+    }
+}
+
+void ITERA_NAME(scan_mamba2)(float *y, float *state, float *scale, const float *x, const float *B,
+                             const float *C, size_t stride, const float *dt, const float *A,
+                             const float *Dskip, int T, int H, int P, int N, int G, int head_begin,
+                             int head_end)
+{
+    const size_t width = (size_t)P, y_stride = (size_t)H * width;
+    for (int h = head_begin; h < head_end; h++) {
+        float *head_state = state + (size_t)h * (size_t)N * width;
+        const size_t group = (size_t)(h / (H / G)) * (size_t)N, channel = (size_t)h * width;
+        if (T == 1) {
+            scan_token(y + channel, head_state, x + channel, B + group, C + group,
+                       itera_scan_next(&scale[h], dt[h], A[h]), Dskip[h], width, N);
+            continue;
+        }
+        for (int t = 0; t < T; t += SCAN_TOKENS) {
+            const size_t row = (size_t)t * stride;
+            scan_block block;
+            scan_block_begin(&block, &scale[h], dt + (size_t)t * (size_t)H + h, (size_t)H, A[h],
+                             T - t < SCAN_TOKENS ? T - t : SCAN_TOKENS);
+            scan_head(y + (size_t)t * y_stride + channel, y_stride, head_state, x + row + channel, B + row + group,
+                      C + row + group, stride, &block, Dskip[h], width, N);
+        }
+    }
+}
+
+#undef SCAN_TOKENS
+#undef SCAN_WIDTH
+
+/* ---- Mamba-1 ---------------------------------------------------------------------------------- */
 
 /* `vectors` vectors of channels, all tokens: their slice of the state stays in the first-level cache. */
 ITERA_INLINE void scan_channels(float *y, float *state, const float *x, const float *B, const float *C,
