@@ -141,7 +141,8 @@ typedef struct itera_kernels {
     /* Mamba-1 scan (Gu & Dao 2023, eq. 2), sequential over t:
      *   state[n,e] = state[n,e] * exp(dt[t,e] * A[n,e]) + B[t,n] * (dt[t,e] * x[t,e])
      *   y[t,e] = sum_n C[t,n] * state[n,e] + Dskip[e] * x[t,e], n ascending
-     * state: [N, E]; A: [N, E]; dt, x, y: [T, E] contiguous (y may be x); B, C: rows `bc_stride` apart.
+     * exp as 2^((dt * log2 e) * A), of which kernels/math_scalar.h states the error.
+     * state: [N, E]; A: [N, E], negative; dt, x, y: [T, E] contiguous (y may be x); B, C: rows `bc_stride` apart.
      * Handles only channels in [e_begin, e_end), e_begin a multiple of 4, e_end too or equal to E. */
     void (*scan_mamba1)(float *y, float *state, const float *x, const float *B, const float *C,
                         size_t bc_stride, const float *dt, const float *A, const float *Dskip, int T, int E,

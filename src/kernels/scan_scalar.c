@@ -39,11 +39,11 @@ void itera_scan_mamba1_scalar(float *y, float *state, const float *x, const floa
         const float *Bt = B + (size_t)t * bc_stride, *Ct = C + (size_t)t * bc_stride;
         for (int e = e_begin; e < e_end; e++) {
             size_t at = (size_t)t * (size_t)E + (size_t)e;
-            float input = dt[at] * x[at];
+            float step = dt[at] * ITERA_LOG2_E, input = dt[at] * x[at];
             float sum = 0.0f;
             for (int n = 0; n < N; n++) {
                 size_t ne = (size_t)n * (size_t)E + (size_t)e;
-                state[ne] = state[ne] * itera_exp1(dt[at] * A[ne]) + Bt[n] * input;
+                state[ne] = state[ne] * itera_decay1(step * A[ne]) + Bt[n] * input;
                 sum = sum + Ct[n] * state[ne];
             }
             y[at] = sum + Dskip[e] * x[at];

@@ -202,43 +202,109 @@ void ITERA_NAME(scan_mamba2)(float *y, float *state, float *scale, const float *
     }
 }
 
-#undef SCAN_TOKENS
-#undef SCAN_WIDTH
-
 /* ---- Mamba-1 ---------------------------------------------------------------------------------- */
 
-/* `vectors` vectors of channels, all tokens: their slice of the state stays in the first-level cache. */
-ITERA_INLINE void scan_channels(float *y, float *state, const float *x, const float *B, const float *C,
-                                size_t bc_stride, const float *dt, const float *A, const float *Dskip, int T,
-                                size_t E, int N, int vectors, size_t part)
+/* One vector of the state: decays, takes its input, adds to the sum. */
+ITERA_INLINE v128_t scan_decay(v128_t state, v128_t step, v128_t A, v128_t b, v128_t input)
 {
-    for (int t = 0; t < T; t++, B += bc_stride, C += bc_stride, x += E, y += E, dt += E) {
-        v128_t step[4], value[4], input[4], sum[4];
+    v128_t decay = itera_decay4(wasm_f32x4_mul(step, A));
+    return ITERA_MADD(b, input, wasm_f32x4_mul(state, decay));
+}
+
+/* What a block of tokens brings to the channels at hand: [T, vectors] each. */
+typedef struct scan_channels {
+    float step[SCAN_TOKENS * SCAN_WIDTH]; /* dt log2 e */
+    float in[SCAN_TOKENS * SCAN_WIDTH];   /* dt x */
+    float sum[SCAN_TOKENS * SCAN_WIDTH];
+} scan_channels;
+
+ITERA_INLINE void scan_channels_begin(scan_channels *c, size_t at, const float *dt, const float *x, size_t part)
+{
+    v128_t step = itera_load_part(dt, part);
+    wasm_v128_store(c->step + at, wasm_f32x4_mul(step, wasm_f32x4_splat(ITERA_LOG2_E)));
+    wasm_v128_store(c->in + at, wasm_f32x4_mul(step, itera_load_part(x, part)));
+    wasm_v128_store(c->sum + at, wasm_f32x4_splat(0.0f));
+}
+
+ITERA_INLINE void scan_channels_end(float *y, const scan_channels *c, size_t at, const float *Dskip,
+                                    const float *x, size_t part)
+{
+    v128_t sum = wasm_v128_load(c->sum + at);
+    itera_store_part(y, ITERA_MADD(itera_load_part(Dskip, part), itera_load_part(x, part), sum), part);
+}
+
+/* A block of tokens, `vectors` vectors of channels; each row of the state is in registers while they pass. */
+ITERA_INLINE void scan_channels_block(float *y, float *state, const float *x, const float *B, const float *C,
+                                      size_t bc_stride, const float *dt, const float *A, const float *Dskip,
+                                      int T, size_t E, int N, int vectors, size_t part)
+{
+    scan_channels c;
+    for (int t = 0; t < T; t++) {
+        for (int v = 0; v < vectors; v++) {
+            size_t at = (size_t)t * E + (size_t)(4 * v);
+            scan_channels_begin(&c, (size_t)(t * vectors + v) * 4, dt + at, x + at, part);
+        }
+    }
+    for (int n = 0; n < N; n++, state += E, A += E) {
+        v128_t s[4], a[4];
+        const float *bt = B + n, *ct = C + n, *step = c.step, *in = c.in;
+        float *sum = c.sum;
         ITERA_UNROLL
         for (int v = 0; v < vectors; v++) {
-            step[v] = itera_load_part(dt + 4 * v, part);
-            value[v] = itera_load_part(x + 4 * v, part);
-            input[v] = wasm_f32x4_mul(step[v], value[v]);
-            sum[v] = wasm_f32x4_splat(0.0f);
+            s[v] = itera_load_part(state + 4 * v, part);
+            a[v] = itera_load_part(A + 4 * v, part);
         }
-        float *s = state;
-        const float *a = A;
-        for (int n = 0; n < N; n++, s += E, a += E) {
-            v128_t b = wasm_v128_load32_splat(B + n), c = wasm_v128_load32_splat(C + n);
+        for (int t = 0; t < T; t++, bt += bc_stride, ct += bc_stride) {
+            v128_t b4 = wasm_v128_load32_splat(bt), c4 = wasm_v128_load32_splat(ct);
             ITERA_UNROLL
-            for (int v = 0; v < vectors; v++) {
-                v128_t decay = itera_exp4(wasm_f32x4_mul(step[v], itera_load_part(a + 4 * v, part)));
-                v128_t now = wasm_f32x4_mul(itera_load_part(s + 4 * v, part), decay);
-                now = ITERA_MADD(b, input[v], now);
-                itera_store_part(s + 4 * v, now, part);
-                sum[v] = ITERA_MADD(c, now, sum[v]);
+            for (int v = 0; v < vectors; v++, step += 4, in += 4, sum += 4) {
+                s[v] = scan_decay(s[v], wasm_v128_load(step), a[v], b4, wasm_v128_load(in));
+                wasm_v128_store(sum, ITERA_MADD(c4, s[v], wasm_v128_load(sum)));
             }
         }
         ITERA_UNROLL
         for (int v = 0; v < vectors; v++) {
-            itera_store_part(y + 4 * v, ITERA_MADD(itera_load_part(Dskip + 4 * v, part), value[v], sum[v]),
-                             part);
+            itera_store_part(state + 4 * v, s[v], part);
         }
+    }
+    for (int t = 0; t < T; t++) {
+        for (int v = 0; v < vectors; v++) {
+            size_t at = (size_t)t * E + (size_t)(4 * v);
+            scan_channels_end(y + at, &c, (size_t)(t * vectors + v) * 4, Dskip + 4 * v, x + at, part);
+        }
+    }
+}
+
+/* One token, at most SCAN_TOKENS * SCAN_WIDTH channels: rows of the state in the order in which they lie. */
+static void scan_channels_token(float *y, float *state, const float *x, const float *B, const float *C,
+                                const float *dt, const float *A, const float *Dskip, size_t E, int N,
+                                size_t width)
+{
+    scan_channels c;
+    for (size_t e = 0; e < width; e += 4) {
+        scan_channels_begin(&c, e, dt + e, x + e, width - e);
+    }
+    for (int n = 0; n < N; n++, state += E, A += E) {
+        v128_t b4 = wasm_v128_load32_splat(B + n), c4 = wasm_v128_load32_splat(C + n);
+        size_t e = 0;
+        for (; e + 16 <= width; e += 16) {
+            ITERA_UNROLL
+            for (size_t i = e; i < e + 16; i += 4) {
+                v128_t s = scan_decay(wasm_v128_load(state + i), wasm_v128_load(c.step + i), wasm_v128_load(A + i),
+                                      b4, wasm_v128_load(c.in + i));
+                wasm_v128_store(state + i, s);
+                wasm_v128_store(c.sum + i, ITERA_MADD(c4, s, wasm_v128_load(c.sum + i)));
+            }
+        }
+        for (; e < width; e += 4) {
+            v128_t s = scan_decay(itera_load_part(state + e, width - e), wasm_v128_load(c.step + e),
+                                  itera_load_part(A + e, width - e), b4, wasm_v128_load(c.in + e));
+            itera_store_part(state + e, s, width - e);
+            wasm_v128_store(c.sum + e, ITERA_MADD(c4, s, wasm_v128_load(c.sum + e)));
+        }
+    }
+    for (size_t e = 0; e < width; e += 4) {
+        scan_channels_end(y + e, &c, e, Dskip + e, x + e, width - e);
     }
 }
 
@@ -246,13 +312,29 @@ void ITERA_NAME(scan_mamba1)(float *y, float *state, const float *x, const float
                              size_t bc_stride, const float *dt, const float *A, const float *Dskip, int T,
                              int E, int N, int e_begin, int e_end)
 {
-    int e = e_begin;
-    for (; e_end - e >= 16; e += 16) {
-        scan_channels(y + e, state + e, x + e, B, C, bc_stride, dt + e, A + e, Dskip + e, T, (size_t)E, N, 4,
-                      4);
+    const size_t width = (size_t)E, end = (size_t)e_end, most = SCAN_TOKENS * SCAN_WIDTH;
+    if (T == 1) {
+        for (size_t e = (size_t)e_begin; e < end; e += most) {
+            scan_channels_token(y + e, state + e, x + e, B, C, dt + e, A + e, Dskip + e, width, N,
+                                end - e < most ? end - e : most);
+        }
+        return;
     }
-    for (; e < e_end; e += 4) {
-        scan_channels(y + e, state + e, x + e, B, C, bc_stride, dt + e, A + e, Dskip + e, T, (size_t)E, N, 1,
-                      (size_t)(e_end - e));
+    for (int t = 0; t < T; t += SCAN_TOKENS) {
+        const int tokens = T - t < SCAN_TOKENS ? T - t : SCAN_TOKENS;
+        const float *Bt = B + (size_t)t * bc_stride, *Ct = C + (size_t)t * bc_stride;
+        const size_t row = (size_t)t * width;
+        size_t e = (size_t)e_begin;
+        for (; end - e >= SCAN_WIDTH; e += SCAN_WIDTH) {
+            scan_channels_block(y + row + e, state + e, x + row + e, Bt, Ct, bc_stride, dt + row + e, A + e,
+                                Dskip + e, tokens, width, N, 4, 4);
+        }
+        for (; e < end; e += 4) {
+            scan_channels_block(y + row + e, state + e, x + row + e, Bt, Ct, bc_stride, dt + row + e, A + e,
+                                Dskip + e, tokens, width, N, 1, end - e);
+        }
     }
 }
+
+#undef SCAN_TOKENS
+#undef SCAN_WIDTH
