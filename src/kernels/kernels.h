@@ -79,6 +79,7 @@ typedef struct itera_act_block {
 typedef void (*itera_matmul_fn)(float *y, size_t y_stride, const itera_matrix *w, const void *x, int T,
                                 int row_begin, int row_end);
 
+#define ITERA_ATTENTION_BLOCK 32 /* positions of a step of attention, see below */
 #define ITERA_TYPE_LIMIT 31 /* one more than the largest itera_type */
 
 typedef struct itera_kernels {
@@ -148,11 +149,14 @@ typedef struct itera_kernels {
                         size_t bc_stride, const float *dt, const float *A, const float *Dskip, int T, int E,
                         int N, int e_begin, int e_end);
 
-    /* One head-query of attention over S cached positions:
-     *   out[p] = sum_s softmax_s(scale * q . k[s]) * v[s,p]
-     * q, out: [P]; k, v: position s at k + s * kv_stride; scores: scratch [S]. out may not alias q. */
-    void (*attention)(float *out, const float *q, const float *k, const float *v, size_t kv_stride,
-                      float *scores, int S, int P, float scale);
+    /* Causal attention of T tokens' queries in the `heads` query heads that share a key-value head:
+     *   out[t,h,p] = sum_s softmax_s(scale * q[t,h] . k[s]) * v[s,p],  s < S + t
+     * by blocks of ITERA_ATTENTION_BLOCK positions from the first on, keeping the largest score so far and the sums
+     * relative to it: mass = mass * e^(before - largest) + sum_s e^(score - largest), out likewise, and in the end
+     * out * (1 / mass). Sums ascend in one chain.
+     * q, out: token t, head h at + t * stride + h * P, [P]; out may not alias q. k, v: position s at + s * kv_stride. */
+    void (*attention)(float *out, size_t out_stride, const float *q, size_t q_stride, const float *k,
+                      const float *v, size_t kv_stride, int T, int heads, int S, int P, float scale);
 } itera_kernels;
 
 /* Variants in ascending order. A native build holds all, a wasm module its best (unless it was compiled with

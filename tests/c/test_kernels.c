@@ -822,28 +822,43 @@ static void check_scan_mamba1(const itera_kernels *variant)
 
 static void check_attention(const itera_kernels *variant)
 {
-    static const int CASES[][2] = {{1, 16}, {5, 64}, {17, 24}, {33, 13}, {4, 1}, {100, 80}};
-    for (int i = 0; i < 6; i++) {
-        int S = CASES[i][0], P = CASES[i][1];
-        size_t stride = (size_t)P * 2 + 1, n = (size_t)(S - 1) * stride + (size_t)P;
-        float *q = floats((size_t)P, -1.0f, 1.0f), *k = floats(n, -1.0f, 1.0f), *v = floats(n, -1.0f, 1.0f);
-        float *expected = guarded((size_t)P), *actual = guarded((size_t)P);
-        float *scores = guarded((size_t)S), *other = guarded((size_t)S);
-        scalar->attention(expected, q, k, v, stride, scores, S, P, 0.3f);
-        variant->attention(actual, q, k, v, stride, other, S, P, 0.3f);
-        compare(variant, "attention", expected, actual, (size_t)P, (tolerance){4e-6, 0.0});
-        double sum = 0.0, value = 0.0;
-        for (int s = 0; s < S; s++) {
-            double score = 0.0;
-            for (int p = 0; p < P; p++) {
-                score += (double)q[p] * (double)k[(size_t)s * stride + (size_t)p];
+    /* tokens, heads, positions before them, width */
+    static const int CASES[][4] = {{1, 1, 0, 16}, {1, 3, 5, 64}, {5, 2, 17, 24}, {7, 3, 33, 13}, {1, 1, 3, 1},
+                                   {3, 1, 100, 80}, {40, 1, 0, 4}, {2, 9, 64, 16}, {2, 2, 31, 136}};
+    for (int i = 0; i < 9; i++) {
+        const int T = CASES[i][0], heads = CASES[i][1], before = CASES[i][2], P = CASES[i][3], S = before + T;
+        const size_t kv_stride = (size_t)P * 2 + 1, all = (size_t)(S - 1) * kv_stride + (size_t)P;
+        const size_t width = (size_t)(heads * P), q_stride = width + 5, n = (size_t)T * width;
+        float *q = floats((size_t)T * q_stride, -2.0f, 2.0f), *k = floats(all, -2.0f, 2.0f), *v = floats(all, -1.0f, 1.0f);
+        float *expected = guarded(n), *actual = guarded(n), *alone = guarded(n);
+        scalar->attention(expected, width, q, q_stride, k, v, kv_stride, T, heads, before + 1, P, 0.3f);
+        variant->attention(actual, width, q, q_stride, k, v, kv_stride, T, heads, before + 1, P, 0.3f);
+        compare(variant, "attention", expected, actual, n, (tolerance){1e-5, 0.0});
+        for (int t = 0; t < T; t++) { /* the same bits token by token, head by head */
+            for (int h = heads; h-- > 0;) {
+                const size_t at = (size_t)t * width + (size_t)(h * P);
+                variant->attention(alone + at, width, q + (size_t)t * q_stride + (size_t)(h * P), q_stride, k, v,
+                                   kv_stride, 1, 1, before + 1 + t, P, 0.3f);
             }
-            sum += exp((double)0.3f * score);
-            value += exp((double)0.3f * score) * (double)v[(size_t)s * stride + (size_t)P - 1];
         }
-        CHECK_NEAR(expected[P - 1], value / sum, 2e-6);
-        guarded_free(expected, (size_t)P), guarded_free(actual, (size_t)P);
-        guarded_free(scores, (size_t)S), guarded_free(other, (size_t)S);
+        CHECK(memcmp(alone, actual, n * sizeof *actual) == 0);
+
+        for (int t = 0; t < T; t++) { /* the last dimension of each query from the definition */
+            for (int h = 0; h < heads; h++) {
+                double sum = 0.0, value = 0.0;
+                for (int s = 0; s <= before + t; s++) {
+                    double score = 0.0;
+                    for (int p = 0; p < P; p++) {
+                        score += (double)q[(size_t)t * q_stride + (size_t)(h * P + p)] *
+                                 (double)k[(size_t)s * kv_stride + (size_t)p];
+                    }
+                    sum += exp((double)0.3f * score);
+                    value += exp((double)0.3f * score) * (double)v[(size_t)s * kv_stride + (size_t)P - 1];
+                }
+                CHECK_NEAR(expected[(size_t)t * width + (size_t)(h * P + P) - 1], value / sum, 5e-6);
+            }
+        }
+        guarded_free(expected, n), guarded_free(actual, n), guarded_free(alone, n);
         free(q), free(k), free(v);
     }
 }
