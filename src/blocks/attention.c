@@ -102,7 +102,6 @@ static void forward(const itera_block *block, const itera_run *run, float *y, co
     const attention *m = (const attention *)block;
     const itera_attention_params *p = &m->p;
     const int T = run->T, P = (int)p->P, QW = (int)p->heads * P, KW = (int)p->kv_heads * P, W = QW + 2 * KW;
-    const int queries_per_kv = (int)(p->heads / p->kv_heads);
     const size_t kv_stride = (size_t)(2 * KW);
     buffers b = layout(m, run->scratch, T);
 
@@ -111,12 +110,8 @@ static void forward(const itera_block *block, const itera_run *run, float *y, co
         float *kept = run->cache + (size_t)(run->position + (uint64_t)t) * kv_stride;
         memcpy(kept, b.qkv + (size_t)t * (size_t)W + QW, kv_stride * sizeof(float));
     }
-    for (int kv = 0; kv < (int)p->kv_heads; kv++) {
-        const float *keys = run->cache + (size_t)kv * (size_t)P;
-        const size_t first = (size_t)(kv * queries_per_kv * P);
-        run->kernels->attention(b.y + first, (size_t)QW, b.qkv + first, (size_t)W, keys, keys + KW, kv_stride, T,
-                                queries_per_kv, (int)run->position + 1, P, p->scale);
-    }
+    run->kernels->attention(b.y, (size_t)QW, b.qkv, (size_t)W, run->cache, run->cache + KW, kv_stride, T,
+                            (int)p->kv_heads, (int)(p->heads / p->kv_heads), (int)run->position + 1, P, p->scale);
     itera_input heads = itera_input_of(b.y, b.blocks, T, QW);
     itera_linear(run, y, (size_t)p->D, &m->out, &heads);
     for (int t = 0; t < T; t++) {

@@ -44,12 +44,15 @@ static void one_query(float *out, const float *q, const float *k, const float *v
 }
 
 void itera_attention_scalar(float *out, size_t out_stride, const float *q, size_t q_stride, const float *k,
-                            const float *v, size_t kv_stride, int T, int heads, int S, int P, float scale)
+                            const float *v, size_t kv_stride, int T, int kv_heads, int heads, int S, int P,
+                            float scale)
 {
     for (int t = 0; t < T; t++) {
-        for (int h = 0; h < heads; h++) {
+        for (int h = 0; h < kv_heads * heads; h++) {
+            const size_t kv = (size_t)(h / heads) * (size_t)P;
             one_query(out + (size_t)t * out_stride + (size_t)h * (size_t)P,
-                      q + (size_t)t * q_stride + (size_t)h * (size_t)P, k, v, kv_stride, S + t, P, scale);
+                      q + (size_t)t * q_stride + (size_t)h * (size_t)P, k + kv, v + kv, kv_stride, S + t,
+                      P, scale);
         }
     }
 }

@@ -3,6 +3,7 @@
  * dimensions of a value lie in them while values add up. */
 
 #define TILE_QUERIES 8     /* two vectors of them read a key together */
+#define TILES 4            /* key-value heads that go through memory together */
 #define TILE_DIMENSIONS 64 /* of the queries laid out for the lanes at a time */
 
 typedef struct attention_tile {
@@ -189,51 +190,93 @@ static void add_block_of_values(attention_tile *tile, int begin, int n, const fl
     }
 }
 
-static void attend(attention_tile *tile, const float *k, const float *v, size_t kv_stride, int P, float scale)
+/* Reads every cache line of n rows before any is used: asked for at once, lines come together from far away. */
+static void touch(const float *rows, size_t stride, int n, int P)
 {
-    const int S = tile->S[tile->queries - 1]; /* the last sees most */
-    for (int i = 0; i < TILE_QUERIES; i++) {
-        tile->largest[i] = -INFINITY;
-        tile->mass[i] = 0.0f;
+    v128_t any = wasm_i32x4_splat(0);
+    for (int s = 0; s < n; s++, rows += stride) {
+        for (int p = 0; p < P; p += 16) {
+            any = wasm_v128_or(any, wasm_v128_load32_splat(rows + p));
+        }
     }
-    for (int i = 0; i < tile->queries; i++) {
-        memset(tile->out[i], 0, (size_t)P * sizeof(float));
+    volatile int32_t kept = wasm_i32x4_extract_lane(any, 0); /* or the loads would be dropped */
+    (void)kept;
+}
+
+/* One block of positions for one tile. */
+static void attend_block(attention_tile *tile, int begin, int n, const float *keys, const float *values,
+                         size_t kv_stride, int P, float scale)
+{
+    if (tile->vectors == 2) {
+        score_block(tile, keys, kv_stride, n, P, scale, 2);
+    } else {
+        score_block(tile, keys, kv_stride, n, P, scale, 1);
     }
-    tile->laid_out = -1;
+    weigh_block(tile, begin, n);
+    add_block_of_values(tile, begin, n, values, kv_stride, P);
+}
+
+/* The same queries of `kv_heads` key-value heads, whose keys lie side by side. */
+static void attend(attention_tile *tiles, int kv_heads, const float *k, const float *v, size_t kv_stride, int P,
+                   float scale)
+{
+    const int S = tiles->S[tiles->queries - 1]; /* the last sees most */
     for (int begin = 0; begin < S; begin += ITERA_ATTENTION_BLOCK) {
         const int n = S - begin < ITERA_ATTENTION_BLOCK ? S - begin : ITERA_ATTENTION_BLOCK;
-        const float *keys = k + (size_t)begin * kv_stride;
-        if (tile->vectors == 2) {
-            score_block(tile, keys, kv_stride, n, P, scale, 2);
-        } else {
-            score_block(tile, keys, kv_stride, n, P, scale, 1);
+        const float *keys = k + (size_t)begin * kv_stride, *values = v + (size_t)begin * kv_stride;
+        touch(keys, kv_stride, n, kv_heads * P);
+        touch(values, kv_stride, n, kv_heads * P);
+        for (int g = 0; g < kv_heads; g++) {
+            attend_block(&tiles[g], begin, n, keys + (size_t)g * (size_t)P, values + (size_t)g * (size_t)P, kv_stride, P,
+                         scale);
         }
-        weigh_block(tile, begin, n);
-        add_block_of_values(tile, begin, n, v + (size_t)begin * kv_stride, kv_stride, P);
     }
-    for (int i = 0; i < tile->queries; i++) {
-        ITERA_NAME(scale)(tile->out[i], tile->out[i], 1.0f / tile->mass[i], (size_t)P);
+    for (int g = 0; g < kv_heads; g++) {
+        for (int i = 0; i < tiles->queries; i++) {
+            ITERA_NAME(scale)(tiles[g].out[i], tiles[g].out[i], 1.0f / tiles[g].mass[i], (size_t)P);
+        }
+    }
+}
+
+/* Queries first ... of the T * heads that one key-value head has. */
+static void attention_tile_begin(attention_tile *tile, float *out, size_t out_stride, const float *q, size_t q_stride,
+                                 int first, int T, int heads, int S, int P)
+{
+    const int left = T * heads - first;
+    tile->queries = left < TILE_QUERIES ? left : TILE_QUERIES;
+    tile->vectors = tile->queries > 4 ? 2 : 1;
+    tile->laid_out = -1;
+    for (int i = 0; i < TILE_QUERIES; i++) {
+        const int query = first + (i < tile->queries ? i : tile->queries - 1), t = query / heads;
+        const size_t head = (size_t)(query % heads) * (size_t)P;
+        tile->q[i] = q + (size_t)t * q_stride + head;
+        tile->out[i] = out + (size_t)t * out_stride + head;
+        tile->S[i] = S + t;
+        tile->largest[i] = -INFINITY;
+        tile->mass[i] = 0.0f;
+        memset(tile->out[i], 0, (size_t)P * sizeof(float));
     }
 }
 
 void ITERA_NAME(attention)(float *out, size_t out_stride, const float *q, size_t q_stride, const float *k,
-                           const float *v, size_t kv_stride, int T, int heads, int S, int P, float scale)
+                           const float *v, size_t kv_stride, int T, int kv_heads, int heads, int S, int P,
+                           float scale)
 {
-    const int all = T * heads;
-    for (int first = 0; first < all; first += TILE_QUERIES) {
-        attention_tile tile;
-        tile.queries = all - first < TILE_QUERIES ? all - first : TILE_QUERIES;
-        tile.vectors = tile.queries > 4 ? 2 : 1;
-        for (int i = 0; i < TILE_QUERIES; i++) {
-            const int query = first + (i < tile.queries ? i : tile.queries - 1), t = query / heads;
-            const size_t head = (size_t)(query % heads) * (size_t)P;
-            tile.q[i] = q + (size_t)t * q_stride + head;
-            tile.out[i] = out + (size_t)t * out_stride + head;
-            tile.S[i] = S + t;
+    const size_t group = (size_t)heads * (size_t)P;
+    for (int g = 0; g < kv_heads; g += TILES) {
+        const int n = kv_heads - g < TILES ? kv_heads - g : TILES;
+        const size_t kv = (size_t)g * (size_t)P;
+        for (int first = 0; first < T * heads; first += TILE_QUERIES) {
+            attention_tile tiles[TILES];
+            for (int i = 0; i < n; i++) {
+                const size_t at = (size_t)(g + i) * group;
+                attention_tile_begin(&tiles[i], out + at, out_stride, q + at, q_stride, first, T, heads, S, P);
+            }
+            attend(tiles, n, k + kv, v + kv, kv_stride, P, scale);
         }
-        attend(&tile, k, v, kv_stride, P, scale);
     }
 }
 
+#undef TILES
 #undef TILE_QUERIES
 #undef TILE_DIMENSIONS

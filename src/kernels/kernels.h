@@ -149,14 +149,16 @@ typedef struct itera_kernels {
                         size_t bc_stride, const float *dt, const float *A, const float *Dskip, int T, int E,
                         int N, int e_begin, int e_end);
 
-    /* Causal attention of T tokens' queries in the `heads` query heads that share a key-value head:
-     *   out[t,h,p] = sum_s softmax_s(scale * q[t,h] . k[s]) * v[s,p],  s < S + t
+    /* Causal attention of T tokens' queries; `heads` query heads share a key-value head g = h / heads:
+     *   out[t,h,p] = sum_s softmax_s(scale * q[t,h] . k[s,g]) * v[s,g,p],  s < S + t
      * by blocks of ITERA_ATTENTION_BLOCK positions from the first on, keeping the largest score so far and the sums
      * relative to it: mass = mass * e^(before - largest) + sum_s e^(score - largest), out likewise, and in the end
      * out * (1 / mass). Sums ascend in one chain.
-     * q, out: token t, head h at + t * stride + h * P, [P]; out may not alias q. k, v: position s at + s * kv_stride. */
+     * q, out: token t, head h < kv_heads * heads at + t * stride + h * P, [P]; out may not alias q. k, v: position s,
+     * head g at + s * kv_stride + g * P. Any range of key-value heads may be given: the place for threads. */
     void (*attention)(float *out, size_t out_stride, const float *q, size_t q_stride, const float *k,
-                      const float *v, size_t kv_stride, int T, int heads, int S, int P, float scale);
+                      const float *v, size_t kv_stride, int T, int kv_heads, int heads, int S, int P,
+                      float scale);
 } itera_kernels;
 
 /* Variants in ascending order. A native build holds all, a wasm module its best (unless it was compiled with

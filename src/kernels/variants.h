@@ -46,8 +46,8 @@
                                size_t bc_stride, const float *dt, const float *A, const float *Dskip, int T, \
                                int E, int N, int e_begin, int e_end);                                        \
     void itera_attention_##v(float *out, size_t out_stride, const float *q, size_t q_stride,                 \
-                             const float *k, const float *v_, size_t kv_stride, int T, int heads, int S,     \
-                             int P, float scale);
+                             const float *k, const float *v_, size_t kv_stride, int T, int kv_heads,         \
+                             int heads, int S, int P, float scale);
 
 ITERA_DECLARE_VARIANT(scalar)
 #if ITERA_HAVE_SIMD128

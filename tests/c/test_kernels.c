@@ -822,23 +822,26 @@ static void check_scan_mamba1(const itera_kernels *variant)
 
 static void check_attention(const itera_kernels *variant)
 {
-    /* tokens, heads, positions before them, width */
-    static const int CASES[][4] = {{1, 1, 0, 16}, {1, 3, 5, 64}, {5, 2, 17, 24}, {7, 3, 33, 13}, {1, 1, 3, 1},
-                                   {3, 1, 100, 80}, {40, 1, 0, 4}, {2, 9, 64, 16}, {2, 2, 31, 136}};
+    /* tokens, key-value heads, query heads of each, positions before them, width */
+    static const int CASES[][5] = {{1, 1, 1, 0, 16}, {1, 4, 3, 5, 64}, {5, 2, 2, 17, 24}, {7, 1, 3, 33, 13}, {1, 6, 1, 3, 1},
+                                   {3, 2, 1, 100, 80}, {40, 1, 1, 0, 4}, {2, 5, 9, 64, 16}, {2, 1, 2, 31, 136}};
     for (int i = 0; i < 9; i++) {
-        const int T = CASES[i][0], heads = CASES[i][1], before = CASES[i][2], P = CASES[i][3], S = before + T;
-        const size_t kv_stride = (size_t)P * 2 + 1, all = (size_t)(S - 1) * kv_stride + (size_t)P;
+        const int T = CASES[i][0], kv_heads = CASES[i][1], each = CASES[i][2], heads = kv_heads * each;
+        const int before = CASES[i][3], P = CASES[i][4], S = before + T;
+        const size_t kv_stride = (size_t)(P * kv_heads) * 2 + 1, all = (size_t)(S - 1) * kv_stride + (size_t)(P * kv_heads);
         const size_t width = (size_t)(heads * P), q_stride = width + 5, n = (size_t)T * width;
         float *q = floats((size_t)T * q_stride, -2.0f, 2.0f), *k = floats(all, -2.0f, 2.0f), *v = floats(all, -1.0f, 1.0f);
         float *expected = guarded(n), *actual = guarded(n), *alone = guarded(n);
-        scalar->attention(expected, width, q, q_stride, k, v, kv_stride, T, heads, before + 1, P, 0.3f);
-        variant->attention(actual, width, q, q_stride, k, v, kv_stride, T, heads, before + 1, P, 0.3f);
+        scalar->attention(expected, width, q, q_stride, k, v, kv_stride, T, kv_heads, each, before + 1, P,
+                           0.3f);
+        variant->attention(actual, width, q, q_stride, k, v, kv_stride, T, kv_heads, each, before + 1, P,
+                           0.3f);
         compare(variant, "attention", expected, actual, n, (tolerance){1e-5, 0.0});
         for (int t = 0; t < T; t++) { /* the same bits token by token, head by head */
             for (int h = heads; h-- > 0;) {
                 const size_t at = (size_t)t * width + (size_t)(h * P);
-                variant->attention(alone + at, width, q + (size_t)t * q_stride + (size_t)(h * P), q_stride, k, v,
-                                   kv_stride, 1, 1, before + 1 + t, P, 0.3f);
+                variant->attention(alone + at, width, q + (size_t)t * q_stride + (size_t)(h * P), q_stride,
+                                   k + h / each * P, v + h / each * P, kv_stride, 1, 1, 1, before + 1 + t, P, 0.3f);
             }
         }
         CHECK(memcmp(alone, actual, n * sizeof *actual) == 0);
@@ -850,10 +853,10 @@ static void check_attention(const itera_kernels *variant)
                     double score = 0.0;
                     for (int p = 0; p < P; p++) {
                         score += (double)q[(size_t)t * q_stride + (size_t)(h * P + p)] *
-                                 (double)k[(size_t)s * kv_stride + (size_t)p];
+                                 (double)k[(size_t)s * kv_stride + (size_t)(h / each * P + p)];
                     }
                     sum += exp((double)0.3f * score);
-                    value += exp((double)0.3f * score) * (double)v[(size_t)s * kv_stride + (size_t)P - 1];
+                    value += exp((double)0.3f * score) * (double)v[(size_t)s * kv_stride + (size_t)(h / each * P + P) - 1];
                 }
                 CHECK_NEAR(expected[(size_t)t * width + (size_t)(h * P + P) - 1], value / sum, 5e-6);
             }
