@@ -14,21 +14,21 @@ static void one_query(float *out, const float *q, const float *k, const float *v
     for (int begin = 0; begin < S; begin += ITERA_ATTENTION_BLOCK) {
         const int n = S - begin < ITERA_ATTENTION_BLOCK ? S - begin : ITERA_ATTENTION_BLOCK;
         const float *keys = k + (size_t)begin * kv_stride, *values = v + (size_t)begin * kv_stride;
-        float scores[ITERA_ATTENTION_BLOCK], before = largest, sum = 0.0f;
+        float scores[ITERA_ATTENTION_BLOCK], before = largest, sum[4] = {0};
         for (int s = 0; s < n; s++) {
-            float dot = 0.0f;
+            float dot[4] = {0};
             for (int p = 0; p < P; p++) {
-                dot = dot + keys[(size_t)s * kv_stride + (size_t)p] * q[p];
+                dot[p % 4] = dot[p % 4] + keys[(size_t)s * kv_stride + (size_t)p] * q[p];
             }
-            scores[s] = dot * scale;
+            scores[s] = ((dot[0] + dot[1]) + (dot[2] + dot[3])) * scale;
             largest = largest < scores[s] ? scores[s] : largest;
         }
         for (int s = 0; s < n; s++) {
             scores[s] = itera_exp1(scores[s] - largest);
-            sum = sum + scores[s];
+            sum[s % 4] = sum[s % 4] + scores[s];
         }
         float faded = itera_exp1(before - largest); /* what came before was measured by a smaller maximum */
-        mass = mass * faded + sum;
+        mass = mass * faded + ((sum[0] + sum[1]) + (sum[2] + sum[3]));
         for (int p = 0; p < P; p++) {
             float total = out[p] * faded;
             for (int s = 0; s < n; s++) {

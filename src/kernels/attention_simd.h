@@ -1,123 +1,125 @@
-/* Attention of the queries that share a key-value head on vectors, a template. Queries (of several tokens and
- * heads) lie in the lanes while scores and their softmax are computed, so no sum crosses lanes; the
- * dimensions of a value lie in them while values add up. */
+/* Attention on vectors, a template. A tile is a few queries of one key-value head: they read its keys and values
+ * together. */
 
-#define TILE_QUERIES 8     /* two vectors of them read a key together */
-#define TILES 4            /* key-value heads that go through memory together */
-#define TILE_DIMENSIONS 64 /* of the queries laid out for the lanes at a time */
+#define TILES 4        /* key-value heads that go through memory together */
+#define TILE_QUERIES 8 /* two at a time stay in registers */
 
 typedef struct attention_tile {
-    const float *q[TILE_QUERIES]; /* of each lane; lanes left over repeat the last query */
+    const float *q[TILE_QUERIES];
     float *out[TILE_QUERIES];
-    int S[TILE_QUERIES]; /* positions that it sees */
-    int queries, vectors;
-    int laid_out;                                           /* first dimension in `lanes`, -1 for none */
-    float lanes[TILE_DIMENSIONS * TILE_QUERIES];            /* [dimension, 4 vectors] */
-    float scores[ITERA_ATTENTION_BLOCK * TILE_QUERIES];     /* [position, 4 vectors] */
+    int S[TILE_QUERIES]; /* positions that each sees, ascending */
+    int queries;
+    float scores[TILE_QUERIES][ITERA_ATTENTION_BLOCK];
     float largest[TILE_QUERIES], mass[TILE_QUERIES], faded[TILE_QUERIES];
 } attention_tile;
 
-static void lay_out(attention_tile *tile, int first, int n)
+/* Lane l: the lanes of rows[l] as (0+1)+(2+3). */
+ITERA_INLINE v128_t sum_rows(const v128_t rows[4])
 {
-    if (tile->laid_out != first) {
-        const int width = 4 * tile->vectors;
-        for (int p = 0; p < n; p++) {
-            for (int i = 0; i < width; i++) {
-                tile->lanes[p * width + i] = tile->q[i][first + p];
-            }
-        }
-        tile->laid_out = first;
-    }
+    v128_t low01 = wasm_i32x4_shuffle(rows[0], rows[1], 0, 4, 1, 5), low23 = wasm_i32x4_shuffle(rows[2], rows[3], 0, 4, 1, 5);
+    v128_t high01 = wasm_i32x4_shuffle(rows[0], rows[1], 2, 6, 3, 7), high23 = wasm_i32x4_shuffle(rows[2], rows[3], 2, 6, 3, 7);
+    v128_t lanes0 = wasm_i32x4_shuffle(low01, low23, 0, 1, 4, 5), lanes1 = wasm_i32x4_shuffle(low01, low23, 2, 3, 6, 7);
+    v128_t lanes2 = wasm_i32x4_shuffle(high01, high23, 0, 1, 4, 5), lanes3 = wasm_i32x4_shuffle(high01, high23, 2, 3, 6, 7);
+    return wasm_f32x4_add(wasm_f32x4_add(lanes0, lanes1), wasm_f32x4_add(lanes2, lanes3));
 }
 
-/* scores[position, lane] += sum over n dimensions of k q, for `positions` positions. */
-ITERA_INLINE void add_products(float *scores, const float *lanes, const float *k, size_t kv_stride, int n,
-                               int positions, int vectors)
+ITERA_INLINE void add_products(v128_t sum[2][4], const float *const *q, const float *const k[4], size_t p, int queries,
+                               size_t part)
 {
-    v128_t sum[8];
+    v128_t query[2];
     ITERA_UNROLL
-    for (int i = 0; i < positions * vectors; i++) {
-        sum[i] = wasm_v128_load(scores + 4 * i);
-    }
-    for (int p = 0; p < n; p++, lanes += 4 * vectors) {
-        v128_t q[2];
-        ITERA_UNROLL
-        for (int v = 0; v < vectors; v++) {
-            q[v] = wasm_v128_load(lanes + 4 * v);
-        }
-        ITERA_UNROLL
-        for (int s = 0; s < positions; s++) {
-            v128_t key = wasm_v128_load32_splat(k + (size_t)s * kv_stride + p);
-            ITERA_UNROLL
-            for (int v = 0; v < vectors; v++) {
-                sum[s * vectors + v] = ITERA_MADD(key, q[v], sum[s * vectors + v]);
-                ITERA_PIN(sum[s * vectors + v]);
-            }
-        }
+    for (int i = 0; i < queries; i++) {
+        query[i] = itera_load_part(q[i] + p, part);
     }
     ITERA_UNROLL
-    for (int i = 0; i < positions * vectors; i++) {
-        wasm_v128_store(scores + 4 * i, sum[i]);
+    for (int s = 0; s < 4; s++) {
+        v128_t key = itera_load_part(k[s] + p, part);
+        ITERA_UNROLL
+        for (int i = 0; i < queries; i++) {
+            sum[i][s] = ITERA_MADD(key, query[i], sum[i][s]);
+            ITERA_PIN(sum[i][s]);
+        }
     }
 }
 
-/* scores = scale k . q for n positions from k on. */
-ITERA_INLINE void score_block(attention_tile *tile, const float *k, size_t kv_stride, int n, int P, float scale,
-                              int vectors)
+/* scores[i][0..3] = scale q[i] . k[0..3] */
+ITERA_INLINE void score_four(float (*scores)[ITERA_ATTENTION_BLOCK], const float *const *q, const float *const k[4],
+                             size_t P, float scale, int queries)
 {
-    float *scores = tile->scores;
-    for (int i = 0; i < n * vectors; i++) {
-        wasm_v128_store(scores + 4 * i, wasm_f32x4_splat(0.0f));
-    }
-    for (int p = 0; p < P; p += TILE_DIMENSIONS) {
-        const int dimensions = P - p < TILE_DIMENSIONS ? P - p : TILE_DIMENSIONS, each = 8 / vectors;
-        int s = 0;
-        lay_out(tile, p, dimensions);
-        for (; s + each <= n; s += each) {
-            add_products(scores + s * 4 * vectors, tile->lanes, k + (size_t)s * kv_stride + p, kv_stride, dimensions,
-                         each, vectors);
-        }
-        for (; s < n; s++) {
-            add_products(scores + s * 4 * vectors, tile->lanes, k + (size_t)s * kv_stride + p, kv_stride, dimensions,
-                         1, vectors);
+    v128_t sum[2][4];
+    size_t p = 0;
+    ITERA_UNROLL
+    for (int i = 0; i < queries; i++) {
+        ITERA_UNROLL
+        for (int s = 0; s < 4; s++) {
+            sum[i][s] = wasm_f32x4_splat(0.0f);
         }
     }
-    for (int i = 0; i < n * vectors; i++) {
-        wasm_v128_store(scores + 4 * i, wasm_f32x4_mul(wasm_v128_load(scores + 4 * i), wasm_f32x4_splat(scale)));
+    for (; p + 4 <= P; p += 4) {
+        add_products(sum, q, k, p, queries, 4);
+    }
+    if (p < P) {
+        add_products(sum, q, k, p, queries, P - p);
+    }
+    ITERA_UNROLL
+    for (int i = 0; i < queries; i++) {
+        wasm_v128_store(scores[i], wasm_f32x4_mul(sum_rows(sum[i]), wasm_f32x4_splat(scale)));
     }
 }
 
-/* Scores to weights e^(score - largest), in place; what was summed so far fades by e^(largest before - now). */
-static void weigh_block(attention_tile *tile, int begin, int n)
+/* Scores of n positions, in fours: of the last four, some may be the last position over again. */
+static void score_block(attention_tile *tile, const float *keys, size_t kv_stride, int n, int P, float scale)
 {
-    const int width = 4 * tile->vectors;
-    for (int i = 0; i < width; i++) { /* positions that a query does not see: their weight becomes zero */
-        for (int s = tile->S[i] > begin ? tile->S[i] - begin : 0; s < n; s++) {
-            tile->scores[s * width + i] = -INFINITY;
+    for (int s = 0; s < n; s += 4) {
+        const float *k[4];
+        for (int j = 0; j < 4; j++) {
+            k[j] = keys + (size_t)(s + j < n ? s + j : n - 1) * kv_stride;
         }
-    }
-    for (int at = 0; at < width; at += 4) {
-        v128_t before = wasm_v128_load(tile->largest + at), largest = before, sum = wasm_f32x4_splat(0.0f);
-        for (int s = 0; s < n; s++) {
-            largest = wasm_f32x4_pmax(largest, wasm_v128_load(tile->scores + s * width + at));
+        for (int i = 0; i < tile->queries; i += 2) {
+            float(*scores)[ITERA_ATTENTION_BLOCK] = (float(*)[ITERA_ATTENTION_BLOCK])(tile->scores[i] + s);
+            if (tile->queries - i >= 2) {
+                score_four(scores, tile->q + i, k, (size_t)P, scale, 2);
+            } else {
+                score_four(scores, tile->q + i, k, (size_t)P, scale, 1);
+            }
         }
-        for (int s = 0; s < n; s++) {
-            float *score = tile->scores + s * width + at;
-            v128_t weight = itera_exp4(wasm_f32x4_sub(wasm_v128_load(score), largest));
-            wasm_v128_store(score, weight);
-            sum = wasm_f32x4_add(sum, weight);
-        }
-        v128_t faded = itera_exp4(wasm_f32x4_sub(before, largest));
-        wasm_v128_store(tile->largest + at, largest);
-        wasm_v128_store(tile->faded + at, faded);
-        wasm_v128_store(tile->mass + at, ITERA_MADD(wasm_v128_load(tile->mass + at), faded, sum));
     }
 }
 
-/* out = faded out + sum over n positions of weight v, for `queries` queries at out[0], out[1] whose weights lie side by
- * side, `vectors` vectors of dimensions. */
-ITERA_INLINE void add_values(float *const *out, size_t p, const float *faded, const float *weights, int width,
-                             const float *v, size_t kv_stride, int n, int queries, int vectors, size_t part)
+static float largest_lane(v128_t v)
+{
+    v = wasm_f32x4_pmax(v, wasm_i32x4_shuffle(v, v, 2, 3, 0, 1));
+    v = wasm_f32x4_pmax(v, wasm_i32x4_shuffle(v, v, 1, 0, 3, 2));
+    return wasm_f32x4_extract_lane(v, 0);
+}
+
+/* Scores to weights e^(score - largest), in place; what was summed so far fades by e^(largest before - now).
+ * `seen` positions count, the weights of the others up to the next four are zero. */
+static void weigh(attention_tile *tile, int i, int seen)
+{
+    float *scores = tile->scores[i], before = tile->largest[i];
+    v128_t largest4 = wasm_f32x4_splat(before), sum = wasm_f32x4_splat(0.0f);
+    for (int s = seen; s % 4 != 0; s++) {
+        scores[s] = -INFINITY;
+    }
+    for (int s = 0; s < seen; s += 4) {
+        largest4 = wasm_f32x4_pmax(largest4, wasm_v128_load(scores + s));
+    }
+    float largest = largest_lane(largest4);
+    largest4 = wasm_f32x4_splat(largest);
+    for (int s = 0; s < seen; s += 4) {
+        v128_t weight = itera_exp4(wasm_f32x4_sub(wasm_v128_load(scores + s), largest4));
+        wasm_v128_store(scores + s, weight);
+        sum = wasm_f32x4_add(sum, weight);
+    }
+    tile->largest[i] = largest;
+    tile->faded[i] = itera_exp1(before - largest);
+    tile->mass[i] = tile->mass[i] * tile->faded[i] + itera_sum_lanes(sum);
+}
+
+/* out = faded out + sum over n positions of weight v, for `queries` queries, `vectors` vectors of dimensions. */
+ITERA_INLINE void add_values(float *const *out, size_t p, const float *faded, const float *weights, const float *v,
+                             size_t kv_stride, int n, int queries, int vectors, size_t part)
 {
     v128_t sum[8];
     ITERA_UNROLL
@@ -125,19 +127,19 @@ ITERA_INLINE void add_values(float *const *out, size_t p, const float *faded, co
         v128_t so_far = itera_load_part(out[i / vectors] + p + (size_t)(4 * (i % vectors)), part);
         sum[i] = wasm_f32x4_mul(so_far, wasm_f32x4_splat(faded[i / vectors]));
     }
-    for (int s = 0; s < n; s++, weights += width) {
-        const float *value = v + (size_t)s * kv_stride + p;
+    v += p;
+    for (int s = 0; s < n; s++, weights++, v += kv_stride) {
         v128_t weight[2];
         ITERA_UNROLL
         for (int i = 0; i < queries; i++) {
-            weight[i] = wasm_v128_load32_splat(weights + i);
+            weight[i] = wasm_v128_load32_splat(weights + i * ITERA_ATTENTION_BLOCK);
         }
         ITERA_UNROLL
         for (int j = 0; j < vectors; j++) {
-            v128_t now = itera_load_part(value + 4 * j, part);
+            v128_t value = itera_load_part(v + 4 * j, part);
             ITERA_UNROLL
             for (int i = 0; i < queries; i++) {
-                sum[i * vectors + j] = ITERA_MADD(weight[i], now, sum[i * vectors + j]);
+                sum[i * vectors + j] = ITERA_MADD(weight[i], value, sum[i * vectors + j]);
             }
         }
     }
@@ -147,46 +149,51 @@ ITERA_INLINE void add_values(float *const *out, size_t p, const float *faded, co
     }
 }
 
-static void add_values_of(attention_tile *tile, int i, int queries, const float *faded, int begin, int n,
-                          const float *v, size_t kv_stride, int P)
+/* Positions [begin, end) of the block for query i, and for the next one as well if `queries` is 2. */
+static void add_values_of(attention_tile *tile, int i, int queries, const float *faded, int begin, int end, const float *v,
+                          size_t kv_stride, int P)
 {
     const size_t dimensions = (size_t)P;
-    const int width = 4 * tile->vectors;
-    const float *weights = tile->scores + begin * width + i;
+    const float *weights = tile->scores[i] + begin;
     size_t p = 0;
     v += (size_t)begin * kv_stride;
     for (; p + 16 <= dimensions; p += 16) {
         if (queries == 2) {
-            add_values(tile->out + i, p, faded, weights, width, v, kv_stride, n, 2, 4, 4);
+            add_values(tile->out + i, p, faded, weights, v, kv_stride, end - begin, 2, 4, 4);
         } else {
-            add_values(tile->out + i, p, faded, weights, width, v, kv_stride, n, 1, 4, 4);
+            add_values(tile->out + i, p, faded, weights, v, kv_stride, end - begin, 1, 4, 4);
         }
     }
     for (; p < dimensions; p += 4) {
         const size_t part = dimensions - p < 4 ? dimensions - p : 4;
         for (int one = 0; one < queries; one++) {
-            add_values(tile->out + i + one, p, faded + one, weights + one, width, v, kv_stride, n, 1, 1, part);
+            add_values(tile->out + i + one, p, faded + one, weights + one * ITERA_ATTENTION_BLOCK, v, kv_stride,
+                       end - begin, 1, 1, part);
         }
     }
 }
 
-/* Two queries read the values together; of the later token, the second sees a position more at the end. */
-static void add_block_of_values(attention_tile *tile, int begin, int n, const float *v, size_t kv_stride, int P)
+/* One block of n positions for one tile. Two queries read the values together; where the second is of a later token, it
+ * sees positions more at the end. */
+static void attend_block(attention_tile *tile, int begin, int n, const float *keys, const float *values,
+                         size_t kv_stride, int P, float scale)
 {
     static const float unchanged = 1.0f;
     int seen[TILE_QUERIES];
+    score_block(tile, keys, kv_stride, n, P, scale);
     for (int i = 0; i < tile->queries; i++) {
         seen[i] = tile->S[i] <= begin ? 0 : tile->S[i] - begin < n ? tile->S[i] - begin : n;
+        weigh(tile, i, seen[i]);
     }
     int i = 0;
     for (; i + 2 <= tile->queries; i += 2) {
-        add_values_of(tile, i, 2, tile->faded + i, 0, seen[i], v, kv_stride, P);
+        add_values_of(tile, i, 2, tile->faded + i, 0, seen[i], values, kv_stride, P);
         if (seen[i + 1] > seen[i]) {
-            add_values_of(tile, i + 1, 1, &unchanged, seen[i], seen[i + 1] - seen[i], v, kv_stride, P);
+            add_values_of(tile, i + 1, 1, &unchanged, seen[i], seen[i + 1], values, kv_stride, P);
         }
     }
     if (i < tile->queries) {
-        add_values_of(tile, i, 1, tile->faded + i, 0, seen[i], v, kv_stride, P);
+        add_values_of(tile, i, 1, tile->faded + i, 0, seen[i], values, kv_stride, P);
     }
 }
 
@@ -201,19 +208,6 @@ static void touch(const float *rows, size_t stride, int n, int P)
     }
     volatile int32_t kept = wasm_i32x4_extract_lane(any, 0); /* or the loads would be dropped */
     (void)kept;
-}
-
-/* One block of positions for one tile. */
-static void attend_block(attention_tile *tile, int begin, int n, const float *keys, const float *values,
-                         size_t kv_stride, int P, float scale)
-{
-    if (tile->vectors == 2) {
-        score_block(tile, keys, kv_stride, n, P, scale, 2);
-    } else {
-        score_block(tile, keys, kv_stride, n, P, scale, 1);
-    }
-    weigh_block(tile, begin, n);
-    add_block_of_values(tile, begin, n, values, kv_stride, P);
 }
 
 /* The same queries of `kv_heads` key-value heads, whose keys lie side by side. */
@@ -244,10 +238,8 @@ static void attention_tile_begin(attention_tile *tile, float *out, size_t out_st
 {
     const int left = T * heads - first;
     tile->queries = left < TILE_QUERIES ? left : TILE_QUERIES;
-    tile->vectors = tile->queries > 4 ? 2 : 1;
-    tile->laid_out = -1;
-    for (int i = 0; i < TILE_QUERIES; i++) {
-        const int query = first + (i < tile->queries ? i : tile->queries - 1), t = query / heads;
+    for (int i = 0; i < tile->queries; i++) {
+        const int query = first + i, t = query / heads;
         const size_t head = (size_t)(query % heads) * (size_t)P;
         tile->q[i] = q + (size_t)t * q_stride + head;
         tile->out[i] = out + (size_t)t * out_stride + head;
@@ -279,4 +271,3 @@ void ITERA_NAME(attention)(float *out, size_t out_stride, const float *q, size_t
 
 #undef TILES
 #undef TILE_QUERIES
-#undef TILE_DIMENSIONS

@@ -153,7 +153,8 @@ typedef struct itera_kernels {
      *   out[t,h,p] = sum_s softmax_s(scale * q[t,h] . k[s,g]) * v[s,g,p],  s < S + t
      * by blocks of ITERA_ATTENTION_BLOCK positions from the first on, keeping the largest score so far and the sums
      * relative to it: mass = mass * e^(before - largest) + sum_s e^(score - largest), out likewise, and in the end
-     * out * (1 / mass). Sums ascend in one chain.
+     * out * (1 / mass). Products over p and masses within a block are summed in four interleaved partial sums,
+     * added as (0+1)+(2+3); values in one chain.
      * q, out: token t, head h < kv_heads * heads at + t * stride + h * P, [P]; out may not alias q. k, v: position s,
      * head g at + s * kv_stride + g * P. Any range of key-value heads may be given: the place for threads. */
     void (*attention)(float *out, size_t out_stride, const float *q, size_t q_stride, const float *k,
