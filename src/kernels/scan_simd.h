@@ -27,22 +27,22 @@ static void scan_block_begin(scan_block *block, float *scale, const float *dt, s
     block->run_end[block->runs++] = T;
 }
 
-/* `rows` rows of the state, `vectors` vectors each, stay in registers while all tokens of the block pass: per token
+/* `rows` rows of the state, four vectors each, stay in registers while all tokens of the block pass: per token
  * and vector one multiply-add into the state and one out of it. */
 ITERA_INLINE void scan_tile(float *state, size_t P, scan_block *block, const float *B, const float *C,
-                            size_t stride, int rows, int vectors, size_t part)
+                            size_t stride, int rows)
 {
     const float *in = block->in;
     float *sum = block->sum;
     v128_t s[8];
     ITERA_UNROLL
-    for (int i = 0; i < rows * vectors; i++) {
-        s[i] = itera_load_part(state + (size_t)(i / vectors) * P + (size_t)(4 * (i % vectors)), part);
+    for (int i = 0; i < rows * 4; i++) {
+        s[i] = wasm_v128_load(state + (size_t)(i / 4) * P + (size_t)(4 * (i % 4)));
     }
     for (int run = 0, t = 0; run < block->runs; run++) {
         v128_t factor = wasm_f32x4_splat(block->steps[t].factor);
         ITERA_UNROLL
-        for (int i = 0; i < rows * vectors; i++) {
+        for (int i = 0; i < rows * 4; i++) {
             s[i] = wasm_f32x4_mul(s[i], factor);
         }
         for (const int end = block->run_end[run]; t < end; t++) {
@@ -53,54 +53,52 @@ ITERA_INLINE void scan_tile(float *state, size_t P, scan_block *block, const flo
                 c[n] = wasm_v128_load32_splat(C + n);
             }
             ITERA_UNROLL
-            for (int v = 0; v < vectors; v++) {
+            for (int v = 0; v < 4; v++) {
                 v128_t input = wasm_v128_load(in + 4 * v), total = wasm_v128_load(sum + 4 * v);
                 ITERA_UNROLL
                 for (int n = 0; n < rows; n++) {
-                    s[n * vectors + v] = ITERA_MADD(b[n], input, s[n * vectors + v]);
-                    total = ITERA_MADD(c[n], s[n * vectors + v], total);
+                    s[n * 4 + v] = ITERA_MADD(b[n], input, s[n * 4 + v]);
+                    total = ITERA_MADD(c[n], s[n * 4 + v], total);
                 }
                 wasm_v128_store(sum + 4 * v, total);
             }
-            in += 4 * vectors;
-            sum += 4 * vectors;
+            in += SCAN_WIDTH;
+            sum += SCAN_WIDTH;
             B += stride;
             C += stride;
         }
     }
     ITERA_UNROLL
-    for (int i = 0; i < rows * vectors; i++) {
-        itera_store_part(state + (size_t)(i / vectors) * P + (size_t)(4 * (i % vectors)), s[i], part);
+    for (int i = 0; i < rows * 4; i++) {
+        wasm_v128_store(state + (size_t)(i / 4) * P + (size_t)(4 * (i % 4)), s[i]);
     }
 }
 
-/* `vectors` vectors of channels of one head, the tokens of a block. y, state and x begin at those channels. */
+/* Four vectors of channels of one head, the tokens of a block. y, state and x begin at those channels. */
 ITERA_INLINE void scan_slice(float *y, size_t y_stride, float *state, const float *x, const float *B,
-                             const float *C, size_t stride, scan_block *block, float Dskip, size_t P, int N,
-                             int vectors, size_t part)
+                             const float *C, size_t stride, scan_block *block, float Dskip, size_t P, int N)
 {
     for (int t = 0; t < block->T; t++) {
         v128_t factor = wasm_f32x4_splat(block->steps[t].in);
-        for (int v = 0; v < vectors; v++) {
-            v128_t value = itera_load_part(x + (size_t)t * stride + 4 * v, part);
-            wasm_v128_store(block->in + (t * vectors + v) * 4, wasm_f32x4_mul(factor, value));
-            wasm_v128_store(block->sum + (t * vectors + v) * 4, wasm_f32x4_splat(0.0f));
+        for (int v = 0; v < 4; v++) {
+            v128_t value = wasm_v128_load(x + (size_t)t * stride + 4 * v);
+            wasm_v128_store(block->in + (t * 4 + v) * 4, wasm_f32x4_mul(factor, value));
+            wasm_v128_store(block->sum + (t * 4 + v) * 4, wasm_f32x4_splat(0.0f));
         }
     }
     int n = 0;
     for (; n + 2 <= N; n += 2) {
-        scan_tile(state + (size_t)n * P, P, block, B + n, C + n, stride, 2, vectors, part);
+        scan_tile(state + (size_t)n * P, P, block, B + n, C + n, stride, 2);
     }
     if (n < N) {
-        scan_tile(state + (size_t)n * P, P, block, B + n, C + n, stride, 1, vectors, part);
+        scan_tile(state + (size_t)n * P, P, block, B + n, C + n, stride, 1);
     }
     for (int t = 0; t < block->T; t++) {
         v128_t factor = wasm_f32x4_splat(block->steps[t].out), skip = wasm_f32x4_splat(Dskip);
-        for (int v = 0; v < vectors; v++) {
-            v128_t value = itera_load_part(x + (size_t)t * stride + 4 * v, part);
-            v128_t sum = wasm_v128_load(block->sum + (t * vectors + v) * 4);
-            itera_store_part(y + (size_t)t * y_stride + 4 * v,
-                             ITERA_MADD(factor, sum, wasm_f32x4_mul(skip, value)), part);
+        for (int v = 0; v < 4; v++) {
+            v128_t value = wasm_v128_load(x + (size_t)t * stride + 4 * v);
+            v128_t sum = wasm_v128_load(block->sum + (t * 4 + v) * 4);
+            wasm_v128_store(y + (size_t)t * y_stride + 4 * v, ITERA_MADD(factor, sum, wasm_f32x4_mul(skip, value)));
         }
     }
 }
@@ -137,15 +135,16 @@ ITERA_INLINE void scan_rows(float *state, size_t P, float *sum, const float *in,
     }
 }
 
-/* One token of one head, the state in the order in which it lies in memory: it comes from far away. */
+/* One token of one head, its first `channels`, the state in the order in which it lies in memory: it comes from far
+ * away. */
 static void scan_token(float *y, float *state, const float *x, const float *B, const float *C,
-                       itera_scan_step step, float Dskip, size_t P, int N)
+                       itera_scan_step step, float Dskip, size_t P, int N, size_t channels)
 {
     enum { WIDTH = 128 };
     float in[WIDTH], sum[WIDTH];
     v128_t in_factor = wasm_f32x4_splat(step.in), out = wasm_f32x4_splat(step.out), skip = wasm_f32x4_splat(Dskip);
-    for (size_t begin = 0; begin < P; begin += WIDTH, state += WIDTH, x += WIDTH, y += WIDTH) {
-        size_t width = P - begin < WIDTH ? P - begin : WIDTH;
+    for (size_t begin = 0; begin < channels; begin += WIDTH, state += WIDTH, x += WIDTH, y += WIDTH) {
+        size_t width = channels - begin < WIDTH ? channels - begin : WIDTH;
         for (size_t p = 0; p < width; p += 4) {
             wasm_v128_store(in + p, wasm_f32x4_mul(in_factor, itera_load_part(x + p, width - p)));
             wasm_v128_store(sum + p, wasm_f32x4_splat(0.0f));
@@ -169,11 +168,10 @@ static void scan_head(float *y, size_t y_stride, float *state, const float *x, c
 {
     size_t p = 0;
     for (; p + SCAN_WIDTH <= P; p += SCAN_WIDTH) {
-        scan_slice(y + p, y_stride, state + p, x + p, B, C, stride, block, Dskip, P, N, 4, 4);
+        scan_slice(y + p, y_stride, state + p, x + p, B, C, stride, block, Dskip, P, N);
     }
-    for (; p < P; p += 4) {
-        scan_slice(y + p, y_stride, state + p, x + p, B, C, stride, block, Dskip, P, N, 1,
-                   P - p < 4 ? P - p : 4);
+    for (int t = 0; p < P && t < block->T; t++, y += y_stride, x += stride, B += stride, C += stride) {
+        scan_token(y + p, state + p, x + p, B, C, block->steps[t], Dskip, P, N, P - p);
     }
 }
 
@@ -188,7 +186,7 @@ void ITERA_NAME(scan_mamba2)(float *y, float *state, float *scale, const float *
         const size_t group = (size_t)(h / (H / G)) * (size_t)N, channel = (size_t)h * width;
         if (T == 1) {
             scan_token(y + channel, head_state, x + channel, B + group, C + group,
-                       itera_scan_next(&scale[h], dt[h], A[h]), Dskip[h], width, N);
+                       itera_scan_next(&scale[h], dt[h], A[h]), Dskip[h], width, N, width);
             continue;
         }
         for (int t = 0; t < T; t += SCAN_TOKENS) {
@@ -211,7 +209,7 @@ ITERA_INLINE v128_t scan_decay(v128_t state, v128_t step, v128_t A, v128_t b, v1
     return ITERA_MADD(b, input, wasm_f32x4_mul(state, decay));
 }
 
-/* What a block of tokens brings to the channels at hand: [T, vectors] each. */
+/* What a block of tokens brings to the channels at hand: [T, 4 vectors] each. */
 typedef struct scan_channels {
     float step[SCAN_TOKENS * SCAN_WIDTH]; /* dt log2 e */
     float in[SCAN_TOKENS * SCAN_WIDTH];   /* dt x */
@@ -233,16 +231,16 @@ ITERA_INLINE void scan_channels_end(float *y, const scan_channels *c, size_t at,
     itera_store_part(y, ITERA_MADD(itera_load_part(Dskip, part), itera_load_part(x, part), sum), part);
 }
 
-/* A block of tokens, `vectors` vectors of channels; each row of the state is in registers while they pass. */
-ITERA_INLINE void scan_channels_block(float *y, float *state, const float *x, const float *B, const float *C,
+/* A block of tokens, four vectors of channels; each row of the state is in registers while they pass. */
+static void scan_channels_block(float *y, float *state, const float *x, const float *B, const float *C,
                                       size_t bc_stride, const float *dt, const float *A, const float *Dskip,
-                                      int T, size_t E, int N, int vectors, size_t part)
+                                      int T, size_t E, int N)
 {
     scan_channels c;
     for (int t = 0; t < T; t++) {
-        for (int v = 0; v < vectors; v++) {
+        for (int v = 0; v < 4; v++) {
             size_t at = (size_t)t * E + (size_t)(4 * v);
-            scan_channels_begin(&c, (size_t)(t * vectors + v) * 4, dt + at, x + at, part);
+            scan_channels_begin(&c, (size_t)(t * 4 + v) * 4, dt + at, x + at, 4);
         }
     }
     for (int n = 0; n < N; n++, state += E, A += E) {
@@ -250,27 +248,27 @@ ITERA_INLINE void scan_channels_block(float *y, float *state, const float *x, co
         const float *bt = B + n, *ct = C + n, *step = c.step, *in = c.in;
         float *sum = c.sum;
         ITERA_UNROLL
-        for (int v = 0; v < vectors; v++) {
-            s[v] = itera_load_part(state + 4 * v, part);
-            a[v] = itera_load_part(A + 4 * v, part);
+        for (int v = 0; v < 4; v++) {
+            s[v] = wasm_v128_load(state + 4 * v);
+            a[v] = wasm_v128_load(A + 4 * v);
         }
         for (int t = 0; t < T; t++, bt += bc_stride, ct += bc_stride) {
             v128_t b4 = wasm_v128_load32_splat(bt), c4 = wasm_v128_load32_splat(ct);
             ITERA_UNROLL
-            for (int v = 0; v < vectors; v++, step += 4, in += 4, sum += 4) {
+            for (int v = 0; v < 4; v++, step += 4, in += 4, sum += 4) {
                 s[v] = scan_decay(s[v], wasm_v128_load(step), a[v], b4, wasm_v128_load(in));
                 wasm_v128_store(sum, ITERA_MADD(c4, s[v], wasm_v128_load(sum)));
             }
         }
         ITERA_UNROLL
-        for (int v = 0; v < vectors; v++) {
-            itera_store_part(state + 4 * v, s[v], part);
+        for (int v = 0; v < 4; v++) {
+            wasm_v128_store(state + 4 * v, s[v]);
         }
     }
     for (int t = 0; t < T; t++) {
-        for (int v = 0; v < vectors; v++) {
+        for (int v = 0; v < 4; v++) {
             size_t at = (size_t)t * E + (size_t)(4 * v);
-            scan_channels_end(y + at, &c, (size_t)(t * vectors + v) * 4, Dskip + 4 * v, x + at, part);
+            scan_channels_end(y + at, &c, (size_t)(t * 4 + v) * 4, Dskip + 4 * v, x + at, 4);
         }
     }
 }
@@ -287,16 +285,13 @@ static void scan_channels_token(float *y, float *state, const float *x, const fl
     for (int n = 0; n < N; n++, state += E, A += E) {
         v128_t b4 = wasm_v128_load32_splat(B + n), c4 = wasm_v128_load32_splat(C + n);
         size_t e = 0;
-        for (; e + 16 <= width; e += 16) {
-            ITERA_UNROLL
-            for (size_t i = e; i < e + 16; i += 4) {
-                v128_t s = scan_decay(wasm_v128_load(state + i), wasm_v128_load(c.step + i), wasm_v128_load(A + i),
-                                      b4, wasm_v128_load(c.in + i));
-                wasm_v128_store(state + i, s);
-                wasm_v128_store(c.sum + i, ITERA_MADD(c4, s, wasm_v128_load(c.sum + i)));
-            }
+        for (; e + 4 <= width; e += 4) {
+            v128_t s = scan_decay(wasm_v128_load(state + e), wasm_v128_load(c.step + e), wasm_v128_load(A + e), b4,
+                                  wasm_v128_load(c.in + e));
+            wasm_v128_store(state + e, s);
+            wasm_v128_store(c.sum + e, ITERA_MADD(c4, s, wasm_v128_load(c.sum + e)));
         }
-        for (; e < width; e += 4) {
+        if (e < width) {
             v128_t s = scan_decay(itera_load_part(state + e, width - e), wasm_v128_load(c.step + e),
                                   itera_load_part(A + e, width - e), b4, wasm_v128_load(c.in + e));
             itera_store_part(state + e, s, width - e);
@@ -327,11 +322,12 @@ void ITERA_NAME(scan_mamba1)(float *y, float *state, const float *x, const float
         size_t e = (size_t)e_begin;
         for (; end - e >= SCAN_WIDTH; e += SCAN_WIDTH) {
             scan_channels_block(y + row + e, state + e, x + row + e, Bt, Ct, bc_stride, dt + row + e, A + e,
-                                Dskip + e, tokens, width, N, 4, 4);
+                                Dskip + e, tokens, width, N);
         }
-        for (; e < end; e += 4) {
-            scan_channels_block(y + row + e, state + e, x + row + e, Bt, Ct, bc_stride, dt + row + e, A + e,
-                                Dskip + e, tokens, width, N, 1, end - e);
+        for (int i = 0; e < end && i < tokens; i++) { /* channels left over */
+            const size_t at = row + (size_t)i * width + e;
+            scan_channels_token(y + at, state + e, x + at, Bt + (size_t)i * bc_stride, Ct + (size_t)i * bc_stride, dt + at,
+                                A + e, Dskip + e, width, N, end - e);
         }
     }
 }
