@@ -18,7 +18,6 @@ typedef struct attention {
 typedef struct buffers {
     float *qkv;    /* [T, (heads + 2 kv_heads) P] */
     float *y;      /* [T, heads P] */
-    float *scores; /* [context] */
     float *angles; /* [rope]: cosine and sine of every pair */
     itera_act_block *blocks;
 } buffers;
@@ -28,13 +27,12 @@ static uint64_t qkv_width(const itera_attention_params *p)
     return ((uint64_t)p->heads + 2 * (uint64_t)p->kv_heads) * p->P;
 }
 
-static buffers layout(const attention *m, itera_arena *scratch, int T, uint64_t context)
+static buffers layout(const attention *m, itera_arena *scratch, int T)
 {
     uint64_t rows = (uint64_t)T, wide = (uint64_t)m->p.heads * m->p.P;
     buffers b;
     b.qkv = itera_arena_floats(scratch, rows * qkv_width(&m->p));
     b.y = itera_arena_floats(scratch, rows * wide);
-    b.scores = itera_arena_floats(scratch, context);
     b.angles = itera_arena_floats(scratch, m->p.rope);
     b.blocks = itera_input_take(scratch, rows, m->p.D > wide ? m->p.D : wide);
     return b;
@@ -42,7 +40,8 @@ static buffers layout(const attention *m, itera_arena *scratch, int T, uint64_t 
 
 static void measure(const itera_block *block, itera_arena *scratch, int T, uint64_t context)
 {
-    layout((const attention *)block, scratch, T, context);
+    (void)context;
+    layout((const attention *)block, scratch, T);
 }
 
 /* Rotates neighbouring pairs (2i, 2i+1) of the first `rope` dimensions of each head (Su et al. 2021). */
@@ -103,21 +102,16 @@ static void forward(const itera_block *block, const itera_run *run, float *y, co
     const attention *m = (const attention *)block;
     const itera_attention_params *p = &m->p;
     const int T = run->T, P = (int)p->P, QW = (int)p->heads * P, KW = (int)p->kv_heads * P, W = QW + 2 * KW;
-    const int queries_per_kv = (int)(p->heads / p->kv_heads);
     const size_t kv_stride = (size_t)(2 * KW);
-    buffers b = layout(m, run->scratch, T, run->context);
+    buffers b = layout(m, run->scratch, T);
 
     project(m, run, &b, x);
     for (int t = 0; t < T; t++) {
-        const float *row = b.qkv + (size_t)t * (size_t)W;
-        uint64_t position = run->position + (uint64_t)t;
-        memcpy(run->cache + (size_t)position * kv_stride, row + QW, kv_stride * sizeof(float));
-        for (int h = 0; h < (int)p->heads; h++) {
-            const float *keys = run->cache + (h / queries_per_kv) * P;
-            run->kernels->attention(b.y + (size_t)t * (size_t)QW + h * P, row + h * P, keys, keys + KW, kv_stride,
-                                    b.scores, (int)(position + 1), P, p->scale);
-        }
+        float *kept = run->cache + (size_t)(run->position + (uint64_t)t) * kv_stride;
+        memcpy(kept, b.qkv + (size_t)t * (size_t)W + QW, kv_stride * sizeof(float));
     }
+    run->kernels->attention(b.y, (size_t)QW, b.qkv, (size_t)W, run->cache, run->cache + KW, kv_stride, T,
+                            (int)p->kv_heads, (int)(p->heads / p->kv_heads), (int)run->position + 1, P, p->scale);
     itera_input heads = itera_input_of(b.y, b.blocks, T, QW);
     itera_linear(run, y, (size_t)p->D, &m->out, &heads);
     for (int t = 0; t < T; t++) {

@@ -2,7 +2,7 @@
 
 #include "blocks/linear.h"
 
-/* Recurrent state: the convolution window [taps-1, E + 2GN], then the scan state [H, N, P]. */
+/* Recurrent state: the convolution window [taps-1, E + 2GN], then the scan state [H, N, P] and its scales [H]. */
 typedef struct mamba2 {
     itera_block block;
     itera_mamba2_params p;
@@ -61,6 +61,7 @@ static void forward(const itera_block *block, const itera_run *run, float *y, co
     const int P = E / H, C = (int)conv_width(p), W = (int)in_width(p);
     float *conv_state = run->state;
     float *scan_state = run->state + (size_t)(p->taps - 1) * (size_t)C;
+    float *scales = scan_state + (size_t)E * (size_t)N;
     buffers b = layout(m, run->scratch, T);
 
     /* [z, xBC, dt] = W_in u */
@@ -77,8 +78,8 @@ static void forward(const itera_block *block, const itera_run *run, float *y, co
     k->softplus(b.dt, b.dt, (size_t)T * H);
 
     /* h = exp(dt A) h + dt B x;  y = C h + D x */
-    k->scan_mamba2(b.y, scan_state, b.xbc, b.xbc + E, b.xbc + E + G * N, (size_t)C, b.dt, m->A, m->skip, T, H, P, N,
-                   G, 0, H);
+    k->scan_mamba2(b.y, scan_state, scales, b.xbc, b.xbc + E, b.xbc + E + G * N, (size_t)C, b.dt, m->A, m->skip, T,
+                   H, P, N, G, 0, H);
 
     /* y = norm(y * silu(z)), over each group on its own; out = W_out y */
     for (int t = 0; t < T; t++) {
@@ -111,7 +112,7 @@ itera_status itera_mamba2_build(const itera_builder *builder, itera_block **out,
     uint32_t width = conv_width(p);
     uint64_t scan_floats = (uint64_t)p->E * p->N;
     m->block = (itera_block){.ops = &ops,
-                             .state_floats = (uint64_t)(p->taps - 1) * width + scan_floats,
+                             .state_floats = (uint64_t)(p->taps - 1) * width + scan_floats + p->heads,
                              .state_macs = 3 * scan_floats + (uint64_t)p->taps * width};
     ITERA_TRY(itera_build_matrix(builder, &m->in, layer, "ssm_in.weight", in_width(p), p->D));
     char name[64];

@@ -79,6 +79,7 @@ typedef struct itera_act_block {
 typedef void (*itera_matmul_fn)(float *y, size_t y_stride, const itera_matrix *w, const void *x, int T,
                                 int row_begin, int row_end);
 
+#define ITERA_ATTENTION_BLOCK 32 /* positions of a step of attention, see below */
 #define ITERA_TYPE_LIMIT 31 /* one more than the largest itera_type */
 
 typedef struct itera_kernels {
@@ -124,29 +125,41 @@ typedef struct itera_kernels {
                         const float *bias, int T, int E, int taps);
 
     /* Mamba-2 scan (Dao & Gu 2024, eq. of the scalar-A recurrence), sequential over t:
-     *   a = exp(dt[t,h] * A[h]); state[h,n,p] = state[h,n,p] * a + B[t,g,n] * (dt[t,h] * x[t,h,p])
-     *   y[t,h,p] = sum_n C[t,g,n] * state[h,n,p] + Dskip[h] * x[t,h,p],  g = h / (H / G), n ascending
-     * state: [H, N, P] in and out. y: [T, H*P] contiguous. x, B and C are slices of wider rows: row t of each
-     * is `stride` floats after row t-1. dt: [T, H] after softplus. A: [H] (negative). Dskip: [H].
-     * Handles only heads in [head_begin, head_end): the place for threads. P, N >= 1, any size. */
-    void (*scan_mamba2)(float *y, float *state, const float *x, const float *B, const float *C, size_t stride,
-                        const float *dt, const float *A, const float *Dskip, int T, int H, int P, int N,
-                        int G, int head_begin, int head_end);
+     *   h[n,p] = exp(dt[t,h] * A[h]) * h[n,p] + B[t,g,n] * (dt[t,h] * x[t,h,p])
+     *   y[t,h,p] = sum_n C[t,g,n] * h[n,p] + Dskip[h] * x[t,h,p],  g = h / (H / G), n ascending
+     * A head decays as a whole, so its decay needs no multiplication in every element: what is stored is
+     * state = h / scale, and decay goes to the scale until that leaves its range (kernels/scan_steps.h):
+     *   scale[h] = scale[h] * exp(dt[t,h] * A[h]);  out of range: state is multiplied by it / 64, scale[h] = 64
+     *   state[h,n,p] = state[h,n,p] + B[t,g,n] * ((dt[t,h] / scale[h]) * x[t,h,p])
+     *   y[t,h,p] = scale[h] * (sum_n C[t,g,n] * state[h,n,p]) + Dskip[h] * x[t,h,p]
+     * state: [H, N, P], scale: [H], in and out, zeros at the start. y: [T, H*P] contiguous. x, B and C are slices
+     * of wider rows: row t of each is `stride` floats after row t-1. dt: [T, H] after softplus. A: [H] (negative).
+     * Dskip: [H]. Handles only heads in [head_begin, head_end): the place for threads. P, N >= 1, any size. */
+    void (*scan_mamba2)(float *y, float *state, float *scale, const float *x, const float *B, const float *C,
+                        size_t stride, const float *dt, const float *A, const float *Dskip, int T, int H,
+                        int P, int N, int G, int head_begin, int head_end);
 
     /* Mamba-1 scan (Gu & Dao 2023, eq. 2), sequential over t:
      *   state[n,e] = state[n,e] * exp(dt[t,e] * A[n,e]) + B[t,n] * (dt[t,e] * x[t,e])
      *   y[t,e] = sum_n C[t,n] * state[n,e] + Dskip[e] * x[t,e], n ascending
-     * state: [N, E]; A: [N, E]; dt, x, y: [T, E] contiguous (y may be x); B, C: rows `bc_stride` apart.
+     * exp as 2^((dt * log2 e) * A), of which kernels/math_scalar.h states the error.
+     * state: [N, E]; A: [N, E], negative; dt, x, y: [T, E] contiguous (y may be x); B, C: rows `bc_stride` apart.
      * Handles only channels in [e_begin, e_end), e_begin a multiple of 4, e_end too or equal to E. */
     void (*scan_mamba1)(float *y, float *state, const float *x, const float *B, const float *C,
                         size_t bc_stride, const float *dt, const float *A, const float *Dskip, int T, int E,
                         int N, int e_begin, int e_end);
 
-    /* One head-query of attention over S cached positions:
-     *   out[p] = sum_s softmax_s(scale * q . k[s]) * v[s,p]
-     * q, out: [P]; k, v: position s at k + s * kv_stride; scores: scratch [S]. out may not alias q. */
-    void (*attention)(float *out, const float *q, const float *k, const float *v, size_t kv_stride,
-                      float *scores, int S, int P, float scale);
+    /* Causal attention of T tokens' queries; `heads` query heads share a key-value head g = h / heads:
+     *   out[t,h,p] = sum_s softmax_s(scale * q[t,h] . k[s,g]) * v[s,g,p],  s < S + t
+     * by blocks of ITERA_ATTENTION_BLOCK positions from the first on, keeping the largest score so far and the sums
+     * relative to it: mass = mass * e^(before - largest) + sum_s e^(score - largest), out likewise, and in the end
+     * out * (1 / mass). Products over p and masses within a block are summed in four interleaved partial sums,
+     * added as (0+1)+(2+3); values in one chain.
+     * q, out: token t, head h < kv_heads * heads at + t * stride + h * P, [P]; out may not alias q. k, v: position s,
+     * head g at + s * kv_stride + g * P. Any range of key-value heads may be given: the place for threads. */
+    void (*attention)(float *out, size_t out_stride, const float *q, size_t q_stride, const float *k,
+                      const float *v, size_t kv_stride, int T, int kv_heads, int heads, int S, int P,
+                      float scale);
 } itera_kernels;
 
 /* Variants in ascending order. A native build holds all, a wasm module its best (unless it was compiled with

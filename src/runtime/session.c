@@ -144,8 +144,9 @@ static void head(const itera_model *model, itera_run *run, float *logits, float 
     }
 }
 
-/* One pass over at most ITERA_BATCH tokens, already checked. `logits` NULL: only the last token's are computed. */
-static void pass(itera_session *session, const int32_t *tokens, int T, float *logits)
+/* One pass over at most ITERA_BATCH tokens, already checked. `logits` NULL: only the last token's are computed, and not
+ * even those when another pass follows. */
+static void pass(itera_session *session, const int32_t *tokens, int T, float *logits, bool last)
 {
     const itera_model *model = session->model;
     const itera_graph *graph = &model->graph;
@@ -185,7 +186,7 @@ static void pass(itera_session *session, const int32_t *tokens, int T, float *lo
     if (logits != NULL) {
         head(model, &run, logits, normed, x, T);
         memcpy(session->logits, logits + (size_t)(T - 1) * graph->V, graph->V * sizeof(float));
-    } else {
+    } else if (last) {
         head(model, &run, session->logits, normed, x + (size_t)(T - 1) * D, 1);
     }
     session->position += (uint64_t)T;
@@ -215,7 +216,7 @@ itera_status itera_session_feed(itera_session *session, const int32_t *tokens, s
     const size_t V = session->model->graph.V;
     for (size_t i = 0; i < n; i += ITERA_BATCH) {
         int T = (int)(n - i < ITERA_BATCH ? n - i : ITERA_BATCH);
-        pass(session, tokens + i, T, logits ? logits + i * V : NULL);
+        pass(session, tokens + i, T, logits ? logits + i * V : NULL, i + (size_t)T == n);
     }
     return ITERA_OK;
 }
@@ -237,7 +238,7 @@ itera_status itera_session_score(itera_session *session, const int32_t *tokens, 
     }
     for (size_t i = 0; i + 1 < n; i += ITERA_BATCH) {
         int T = (int)(n - 1 - i < ITERA_BATCH ? n - 1 - i : ITERA_BATCH);
-        pass(session, tokens + i, T, logits);
+        pass(session, tokens + i, T, logits, true);
         for (int t = 0; t < T; t++) {
             nll[i + (size_t)t] = (float)-itera_logprob(logits + (size_t)t * V, V, tokens[i + (size_t)t + 1]);
         }

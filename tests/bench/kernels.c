@@ -126,12 +126,12 @@ EXPORT(product_run) void product_run(int variant, int times)
 static struct {
     int T, H, P, N;
     size_t stride;
-    float *x, *dt, *A, *D, *state, *y;
+    float *x, *dt, *A, *D, *state, *scale, *y;
 } scan;
 
 EXPORT(scan_prepare) void scan_prepare(int T, int H, int P, int N)
 {
-    free(scan.x), free(scan.dt), free(scan.A), free(scan.D), free(scan.state), free(scan.y);
+    free(scan.x), free(scan.dt), free(scan.A), free(scan.D), free(scan.state), free(scan.scale), free(scan.y);
     scan.T = T, scan.H = H, scan.P = P, scan.N = N;
     scan.stride = (size_t)(H * P + 2 * N);
     scan.x = floats((size_t)T * scan.stride, -1.0f, 1.0f);
@@ -139,6 +139,7 @@ EXPORT(scan_prepare) void scan_prepare(int T, int H, int P, int N)
     scan.A = floats((size_t)H, -4.0f, -0.5f);
     scan.D = floats((size_t)H, -1.0f, 1.0f);
     scan.state = floats((size_t)(H * P * N), -1.0f, 1.0f);
+    scan.scale = floats((size_t)H, 1.0f, 1.0f);
     scan.y = floats((size_t)(T * H * P), 0.0f, 0.0f);
 }
 
@@ -147,7 +148,7 @@ EXPORT(scan_run) void scan_run(int variant, int times)
     const itera_kernels *kernels = itera_kernels_get((itera_variant)variant);
     const float *B = scan.x + scan.H * scan.P, *C = B + scan.N;
     for (int i = 0; i < times; i++) {
-        kernels->scan_mamba2(scan.y, scan.state, scan.x, B, C, scan.stride, scan.dt, scan.A, scan.D, scan.T, scan.H, scan.P,
+        kernels->scan_mamba2(scan.y, scan.state, scan.scale, scan.x, B, C, scan.stride, scan.dt, scan.A, scan.D, scan.T, scan.H, scan.P,
                              scan.N, 1, 0, scan.H);
     }
 }
