@@ -99,14 +99,15 @@ node_modules/.package-lock.json: package-lock.json
 	@touch $@
 
 # ---- native --------------------------------------------------------------------------------------------
-# Two builds of the same core: `native` for the programs, `asan` for the tests. All kernels are in both,
-# the SIMD ones through SIMDe.
+# Three builds of the same core: `native` for the programs, `asan` for the tests, and `tsan` for those of threads.
+# All kernels are in each, the SIMD ones through SIMDe.
 ifeq ($(origin CC),default)
 CC := $(firstword $(foreach compiler,gcc clang,$(shell command -v $(compiler) 2>/dev/null)) cc)
 endif
-NATIVE_CFLAGS := -std=c11 -Isrc -Wall -Wextra -ffp-contract=off -MMD -MP
+NATIVE_CFLAGS := -std=c11 -Isrc -Wall -Wextra -ffp-contract=off -pthread -MMD -MP
 CFLAGS_native := -O2 -fno-math-errno
 CFLAGS_asan   := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+CFLAGS_tsan   := -O1 -g -fno-omit-frame-pointer -fsanitize=thread -fno-sanitize-recover=all
 
 define native_variant
 build/$(1)/%.o: %.c Makefile | setup
@@ -121,12 +122,12 @@ build/$(1)/libitera.a: $$(LIB_SOURCES:%.c=build/$(1)/%.o)
 
 -include $$(ALL_SOURCES:%.c=build/$(1)/%.d)
 endef
-$(foreach variant,native asan,$(eval $(call native_variant,$(variant))))
+$(foreach variant,native asan tsan,$(eval $(call native_variant,$(variant))))
 
 native: build/native/libitera.a $(PROGRAMS:%=build/native/%)
 $(PROGRAMS:%=build/native/%): build/native/%: build/native/src/native/%.o build/native/libitera.a
 	$(call say,  LINK $@)
-	$(Q)$(CC) $(CFLAGS_native) $^ -o $@ -lm
+	$(Q)$(CC) $(CFLAGS_native) -pthread $^ -o $@ -lm
 
 # ---- trainer -------------------------------------------------------------------------------------------
 # Built for this machine, with threads, and with oneDNN where it is installed (Debian: libdnnl-dev).
@@ -153,8 +154,13 @@ C_HELPERS := $(patsubst %.c,build/asan/%.o,$(filter-out tests/c/test_%,$(wildcar
 C_TEST_PROGRAMS := $(C_TESTS:%=build/asan/%)
 $(C_TEST_PROGRAMS): build/asan/%: build/asan/tests/c/%.o $(C_HELPERS) build/asan/libitera.a
 	$(call say,  LINK $@)
-	$(Q)$(CC) $(CFLAGS_asan) $^ -o $@ -lm
+	$(Q)$(CC) $(CFLAGS_asan) -pthread $^ -o $@ -lm
 -include $(patsubst tests/c/%.c,build/asan/tests/c/%.d,$(wildcard tests/c/*.c))
+C_TEST_PROGRAMS += build/tsan/test_threads
+build/tsan/test_threads: build/tsan/tests/c/test_threads.o $(patsubst build/asan/%,build/tsan/%,$(C_HELPERS)) build/tsan/libitera.a
+	$(call say,  LINK $@)
+	$(Q)$(CC) $(CFLAGS_tsan) -pthread $^ -o $@ -lm
+-include $(patsubst tests/c/%.c,build/tsan/tests/c/%.d,$(wildcard tests/c/*.c))
 .SECONDARY:
 
 # ---- fuzzing -------------------------------------------------------------------------------------------
@@ -177,7 +183,7 @@ build/fuzz/%.o: %.c Makefile | setup
 	$(Q)$(FUZZ_CC) $(NATIVE_CFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -c $< -o $@
 $(FUZZERS:%=build/fuzz/%): build/fuzz/%: build/fuzz/tests/fuzz/%.o $(LIB_SOURCES:%.c=build/fuzz/%.o)
 	$(call say,  LINK $@)
-	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer $^ -o $@ -lm
+	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer -pthread $^ -o $@ -lm
 -include $(LIB_SOURCES:%.c=build/fuzz/%.d) $(FUZZERS:%=build/fuzz/tests/fuzz/%.d)
 
 fuzz-clang: $(FUZZERS:%=build/fuzz/%)
@@ -193,7 +199,7 @@ FUZZ_PROGRAMS := $(PLAIN_FUZZERS:%=build/asan/%)
 build/asan/tests/fuzz/%.o: NATIVE_CFLAGS += -DITERA_FUZZ_PLAIN
 $(FUZZ_PROGRAMS): build/asan/%: build/asan/tests/fuzz/%.o build/asan/libitera.a
 	$(call say,  LINK $@)
-	$(Q)$(CC) $(CFLAGS_asan) $^ -o $@ -lm
+	$(Q)$(CC) $(CFLAGS_asan) -pthread $^ -o $@ -lm
 -include $(PLAIN_FUZZERS:%=build/asan/tests/fuzz/%.d)
 
 FUZZ_RUNS ?= 1000000
