@@ -14,6 +14,7 @@ say = $(if $(V),,@echo "$(1)")
 include wasm/flags.mk
 
 VARIANTS := scalar simd128 relaxed
+THREADED := simd128-threads relaxed-threads
 MODEL    ?= models/story-boot-q8_0.gguf
 
 # Sorted, so that objects are linked in the same order everywhere.
@@ -28,13 +29,13 @@ FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: help build toolchain wasm native package demo test test-c bench fuzz fuzz-clang fuzz-plain setup clean
 help:
-	@echo "make build   toolchain if needed, three wasm modules, native library and programs, package"
+	@echo "make build   toolchain if needed, the wasm modules, native library and programs, package"
 	@echo "make demo    build, then serve the chat page on 127.0.0.1 and print its address"
 	@echo "make test    install what is missing, build, run all tests: C, types, Node, browsers"
 	@echo "make test-c  only the C tests, under sanitizers (TEST=name runs those whose program is named so)"
 	@echo "make bench   speed of each SIMD variant in Node (MODEL=file.gguf)"
 	@echo "make fuzz    fuzz the file readers under sanitizers (FUZZ_SECONDS=60 each)"
-	@echo "make wasm    only the three wasm modules, into web/dist/"
+	@echo "make wasm    only the wasm modules, into web/dist/"
 	@echo "make clean   remove what was built, but keep the assembled toolchain (build/toolchain)"
 
 build: wasm package native
@@ -48,7 +49,7 @@ toolchain:
 $(EMCC): toolchain ;
 
 # ---- wasm ----------------------------------------------------------------------------------------------
-WASM_MODULES := $(VARIANTS:%=web/dist/itera-%.wasm)
+WASM_MODULES := $(patsubst %,web/dist/itera-%.wasm,$(VARIANTS) $(THREADED))
 WASM_LIMIT   := 200000
 
 wasm: $(WASM_MODULES)
@@ -72,11 +73,11 @@ web/dist/itera-$(1).wasm: $$(WASM_OBJECTS_$(1))
 	@mkdir -p $$(@D)
 	$$(call say,  LINK $$@)
 	$$(Q)linked=build/$(1)/linked-$$$$$$$$.wasm; \
-	    $$(EMCC) $$(WASM_LDFLAGS) $$(WASM_FEATURES_$(1)) $$^ -o $$$$linked && chmod 644 $$$$linked && mv $$$$linked $$@
+	    $$(EMCC) $$(WASM_LDFLAGS) $$(WASM_LDFLAGS_$(1)) $$(WASM_FEATURES_$(1)) $$^ -o $$$$linked && chmod 644 $$$$linked && mv $$$$linked $$@
 
 -include $$(WASM_OBJECTS_$(1):.o=.d)
 endef
-$(foreach variant,$(VARIANTS),$(eval $(call wasm_variant,$(variant))))
+$(foreach variant,$(VARIANTS) $(THREADED),$(eval $(call wasm_variant,$(variant))))
 
 # ---- package -------------------------------------------------------------------------------------------
 # The chat template engine travels inside the package as the one file it is, its licence on top and beside it.
