@@ -129,25 +129,45 @@ static bool spin_while(const _Atomic uint32_t *word, uint32_t old)
 /* Either side first says what it has done and then looks whether the other sleeps; the other first says that it
  * will sleep and then looks. In one order for all (sequential consistency), so at least one of them sees. */
 
+static void await_task(itera_pool *pool, uint32_t seen)
+{
+    if (!spin_while(&pool->task, seen)) {
+        atomic_fetch_add(&pool->sleepers, 1);
+        while (atomic_load(&pool->task) == seen) {
+            sleep_while(pool, &pool->task, seen, true);
+        }
+        atomic_fetch_sub(&pool->sleepers, 1);
+    }
+}
+
+static void take_part(itera_pool *pool, int thread)
+{
+    pool->run(pool->context, (itera_team){.thread = thread, .threads = pool->threads});
+}
+
+static void report_done(itera_pool *pool, int thread, uint32_t task)
+{
+    atomic_store(&pool->workers[thread].done, task);
+    if (atomic_load(&pool->waiting)) {
+        wake(pool, &pool->workers[thread].done);
+    }
+}
+
+/* Called through pointers that the compiler cannot see through, so that they stay functions of their own: V8 11 (Node
+ * 20) loses an address, in its first compiler, when all of it is one loop. */
+static void (*volatile const await_task_apart)(itera_pool *, uint32_t) = await_task;
+static void (*volatile const take_part_apart)(itera_pool *, int) = take_part;
+static void (*volatile const report_done_apart)(itera_pool *, int, uint32_t) = report_done;
+
 void itera_pool_serve(itera_pool *pool, int thread)
 {
-    worker *me = &pool->workers[thread];
-    for (uint32_t seen = 0;; seen++) {
-        if (!spin_while(&pool->task, seen)) {
-            atomic_fetch_add(&pool->sleepers, 1);
-            while (atomic_load(&pool->task) == seen) {
-                sleep_while(pool, &pool->task, seen, true);
-            }
-            atomic_fetch_sub(&pool->sleepers, 1);
-        }
+    for (uint32_t task = 1;; task++) {
+        await_task_apart(pool, task - 1);
         if (pool->stopping) {
             return;
         }
-        pool->run(pool->context, (itera_team){.thread = thread, .threads = pool->threads});
-        atomic_store(&me->done, seen + 1);
-        if (atomic_load(&pool->waiting)) {
-            wake(pool, &me->done);
-        }
+        take_part_apart(pool, thread);
+        report_done_apart(pool, thread, task);
     }
 }
 

@@ -7,6 +7,7 @@ import { loadModel } from './loader.js'
 import { fileOf } from './platform.js'
 import { Session } from './session.js'
 import { openSource, readWhole } from './source.js'
+import { chooseThreads } from './threads.js'
 import { createTokenizer, hasTokenizer } from './tokenizer.js'
 import { loadWasm } from './wasm.js'
 
@@ -74,13 +75,13 @@ export class Engine {
   }
 
   /**
-   * @param {{ source: import('./source.js').SourceDescription, simd?: any }} args
+   * @param {{ source: import('./source.js').SourceDescription, simd?: any, threads?: number | 'auto' }} args
    * @param {JobContext} context
    * @returns {Promise<{ engine: Engine, info: ModelInfo }>}
    */
-  static async load({ source, simd }, { signal, emit }) {
-    const engine = new Engine(await loadWasm({ simd }))
-    const opened = await openSource(source, signal)
+  static async load({ source, simd, threads = 1 }, { signal, emit }) {
+    const opened = await openSource(source, signal)     // its size has a say in the number of threads
+    const engine = new Engine(await loadWasm({ simd, threads: await chooseThreads(threads, opened.total) }))
     const report = throttle((/** @type {any} */ progress) => emit('progress', progress))
     const { model, metadata, fileBytes } = await loadModel(engine.wasm, opened, {
       signal, onProgress: report, onHeader: header => engine.#readText(header),
@@ -141,7 +142,7 @@ export class Engine {
       scratchBytes: n.scratchBytes,
       flopsPerToken: n.flopsPerToken,
       simd: this.wasm.variant,
-      threads: 1,
+      threads: this.wasm.threads,
       wasmBytes: this.wasm.moduleBytes,
       hasChatTemplate: this.#template !== null,
       tokenizer: this.#tokenizer ? (metadata.get('tokenizer.ggml.pre') ?? 'default') : null,

@@ -9,6 +9,7 @@ import { chooseVariant, validates, variants } from './features.js'
 import { Model } from './model.js'
 import { Event, Request } from './protocol.js'
 import { describeSource } from './source.js'
+import { checkThreads } from './threads.js'
 
 export { IteraError } from './errors.js'
 export { benchmark } from './bench.js'
@@ -21,13 +22,14 @@ export const Itera = {
    * @param {import('../types.d.ts').LoadOptions} [options]
    * @returns {Promise<Model>}
    */
-  async load(source, { onProgress, signal, simd = 'auto', headers } = {}) {
+  async load(source, { onProgress, signal, simd = 'auto', threads = 'auto', headers } = {}) {
     const description = describeSource(source, { headers })
     chooseVariant(simd)                                 // a build that cannot run is reported before anything starts
+    checkThreads(threads)
     if (signal?.aborted) throw new IteraError('aborted', 'loading was aborted')
     const client = await Client.start()
     try {
-      const info = await client.call(Request.load, { source: description, simd }, {
+      const info = await client.call(Request.load, { source: description, simd, threads }, {
         signal,
         onEvent: (event, data) => { if (event === Event.progress) onProgress?.(data) },
       })

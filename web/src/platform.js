@@ -28,31 +28,63 @@ export function nodeModule(name) {
  */
 
 /**
+ * @typedef {object} WorkerListeners
+ * @property {(message: any) => void} onMessage
+ * @property {(reason: string) => void} onCrash
+ */
+
+/**
  * Starts the engine's worker.
  *
- * @param {{ onMessage: (message: any) => void, onCrash: (reason: string) => void }} listeners
+ * @param {WorkerListeners} listeners
  * @returns {Promise<WorkerHandle>}
  */
-export async function startWorker({ onMessage, onCrash }) {
-  if (typeof globalThis.Worker === 'function') {
-    // Bundlers recognise exactly this expression and emit the worker as a file of its own.
-    const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })
-    worker.addEventListener('message', event => onMessage(event.data))
-    worker.addEventListener('messageerror', () => onCrash('a message from the worker could not be read'))
-    worker.addEventListener('error', event => {
-      event.preventDefault?.()
-      onCrash(event.message || 'the worker script could not be loaded')
-    })
-    return {
-      post: (message, transfer = []) => worker.postMessage(message, transfer),
-      terminate: () => worker.terminate(),
-      hold: () => {},
-    }
+export async function startWorker(listeners) {
+  // Bundlers recognise exactly this expression and emit the worker as a file of its own.
+  return typeof globalThis.Worker === 'function'
+    ? webWorker(new Worker(new URL('./worker.js', import.meta.url), { type: 'module' }), listeners)
+    : nodeWorker('./worker.js', listeners)
+}
+
+/**
+ * Starts one of the engine's further threads, from within its worker.
+ *
+ * @param {WorkerListeners} listeners
+ * @returns {Promise<WorkerHandle>}
+ */
+export async function startHelper(listeners) {
+  return typeof globalThis.Worker === 'function'
+    ? webWorker(new Worker(new URL('./helper.js', import.meta.url), { type: 'module' }), listeners)
+    : nodeWorker('./helper.js', listeners)
+}
+
+/**
+ * @param {Worker} worker
+ * @param {WorkerListeners} listeners
+ * @returns {WorkerHandle}
+ */
+function webWorker(worker, { onMessage, onCrash }) {
+  worker.addEventListener('message', event => onMessage(event.data))
+  worker.addEventListener('messageerror', () => onCrash('a message from the worker could not be read'))
+  worker.addEventListener('error', event => {
+    event.preventDefault?.()
+    onCrash(event.message || 'the worker script could not be loaded')
+  })
+  return {
+    post: (message, transfer = []) => worker.postMessage(message, transfer),
+    terminate: () => worker.terminate(),
+    hold: () => {},
   }
+}
+
+/**
+ * @param {string} file  not written as above on purpose: a bundler would copy the worker a second time for this branch
+ * @param {WorkerListeners} listeners
+ * @returns {Promise<WorkerHandle>}
+ */
+async function nodeWorker(file, { onMessage, onCrash }) {
   if (!hasNodeModules) throw new Error('this engine has no workers')
   const threads = /** @type {typeof import('node:worker_threads')} */ (await nodeModule('node:worker_threads'))
-  // Not written as above on purpose: a bundler would copy the worker a second time for this branch.
-  const file = './worker.js'
   const worker = new threads.Worker(new URL(file, import.meta.url))
   worker.on('message', onMessage)
   worker.on('messageerror', error => onCrash(error.message))

@@ -13,7 +13,7 @@
 
 /** Request types. */
 export const Request = Object.freeze({
-  /** args { source, simd?, tokenizer? }, events `progress`; result: ModelInfo. Once per worker. */
+  /** args { source, simd?, threads? }, events `progress`; result: ModelInfo. Once per worker. */
   load: 'load',
   /** args { prompt: string | number[], options }, events `piece`; result: Stats. */
   generate: 'generate',

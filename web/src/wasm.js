@@ -1,9 +1,11 @@
 import { IteraError } from './errors.js'
 import { chooseVariant } from './features.js'
+import { imports } from './imports.js'
 import { hasNodeModules, nodeModule } from './platform.js'
+import { createSharedMemory, startHelpers } from './threads.js'
 
 /**
- * The boundary to the C core: loads one of the three builds and gives its flat exports a few helpers.
+ * The boundary to the C core: loads one of the five builds and gives its flat exports a few helpers.
  *
  * Pointers arrive as signed 32-bit numbers and are made unsigned here. Views of the heap are made afresh
  * for every use: any call that allocates may grow the memory, which detaches older ones.
@@ -11,26 +13,57 @@ import { hasNodeModules, nodeModule } from './platform.js'
  * @typedef {import('../types.d.ts').SimdVariant} SimdVariant
  */
 
-// Three literals, so that bundlers find, copy and rename the files.
+// Literals, so that bundlers find, copy and rename the files.
 const files = {
   scalar: () => new URL('../dist/itera-scalar.wasm', import.meta.url),
   simd128: () => new URL('../dist/itera-simd128.wasm', import.meta.url),
   relaxed: () => new URL('../dist/itera-relaxed.wasm', import.meta.url),
 }
 
+/** The same for several threads. Engines with threads but without SIMD are not worth a file. */
+const threadedFiles = /** @type {Partial<typeof files>} */ ({
+  simd128: () => new URL('../dist/itera-simd128-threads.wasm', import.meta.url),
+  relaxed: () => new URL('../dist/itera-relaxed-threads.wasm', import.meta.url),
+})
+
 const utf8 = new TextDecoder()
 const encoder = new TextEncoder()
 
 /**
- * @param {{ simd?: SimdVariant | 'auto' }} [options]
+ * @param {{ simd?: SimdVariant | 'auto', threads?: number }} [options]  threads: as many as shall be, if they can be
  * @returns {Promise<Wasm>}
  */
-export async function loadWasm({ simd = 'auto' } = {}) {
+export async function loadWasm({ simd = 'auto', threads = 1 } = {}) {
   const variant = chooseVariant(simd)
+  const wasm = threads > 1 ? await loadThreaded(variant, threads) : null
+  if (wasm) return wasm
   const bytes = await readModule(files[variant]())
   const module = await WebAssembly.compile(bytes)
-  const instance = await WebAssembly.instantiate(module, stubImports(module))
+  const instance = await WebAssembly.instantiate(module, imports(module))
   return new Wasm(instance, variant, bytes.byteLength)
+}
+
+/**
+ * @param {SimdVariant} variant
+ * @param {number} threads
+ * @returns {Promise<Wasm | null>} null where only one thread can be had
+ */
+async function loadThreaded(variant, threads) {
+  const file = threadedFiles[variant]
+  const memory = file ? createSharedMemory() : null
+  if (!file || !memory) return null
+  const bytes = await readModule(file())
+  try {
+    const module = await WebAssembly.compile(bytes)
+    const instance = await WebAssembly.instantiate(module, imports(module, memory))
+    const wasm = new Wasm(instance, variant, bytes.byteLength, memory)
+    wasm.endHelpers = await startHelpers(wasm, module, threads)
+    wasm.threads = threads
+    return wasm
+  } catch {
+    // A page's policy against workers, too many of them, no memory: whatever it was, one thread does the same work.
+    return null
+  }
 }
 
 /**
@@ -52,27 +85,6 @@ async function readModule(url) {
   }
 }
 
-/**
- * The core needs nothing from outside. What libc still imports is answered with "not supported", and an
- * attempt to end the program becomes a trap.
- *
- * @param {WebAssembly.Module} module
- * @returns {WebAssembly.Imports}
- */
-function stubImports(module) {
-  const notSupported = 52                               // wasi errno ENOSYS
-  /** @type {Record<string, Record<string, any>>} */
-  const imports = {}
-  for (const { module: space, name, kind } of WebAssembly.Module.imports(module)) {
-    if (kind !== 'function') throw new IteraError('internal', `unexpected import ${space}.${name}`)
-    imports[space] ??= {}
-    imports[space][name] = /^(_*abort|proc_exit|exit)/.test(name)
-      ? () => { throw new WebAssembly.RuntimeError(`the engine called ${name}`) }
-      : () => space.startsWith('wasi') ? notSupported : 0
-  }
-  return imports
-}
-
 export class Wasm {
   #staging = { pointer: 0, bytes: 0 }
 
@@ -80,11 +92,14 @@ export class Wasm {
    * @param {WebAssembly.Instance} instance
    * @param {SimdVariant} variant
    * @param {number} moduleBytes
+   * @param {WebAssembly.Memory} [memory]  where it was given to the instance
    */
-  constructor(instance, variant, moduleBytes) {
+  constructor(instance, variant, moduleBytes, memory) {
     /** @type {Record<string, (...args: any[]) => number>} */
     this.exports = /** @type {any} */ (instance.exports)
-    this.memory = /** @type {WebAssembly.Memory} */ (instance.exports.memory)
+    this.memory = memory ?? /** @type {WebAssembly.Memory} */ (instance.exports.memory)
+    this.threads = 1
+    this.endHelpers = () => {}
     this.variant = variant
     this.moduleBytes = moduleBytes
     /** Tokens ever fed to any session here: what tests count on when they claim that none was fed twice. */
@@ -106,14 +121,25 @@ export class Wasm {
   /** @param {number} pointer @param {number} length */
   f32(pointer, length) { return new Float32Array(this.memory.buffer, pointer >>> 0, length) }
 
+  /**
+   * Bytes for those who refuse shared memory: decoders of text, Blobs, messages. A view where that will do.
+   *
+   * @param {number} pointer
+   * @param {number} length
+   */
+  bytes(pointer, length) {
+    const view = this.u8(pointer, length)
+    return view.buffer instanceof ArrayBuffer ? view : view.slice()
+  }
+
   /** @param {number} pointer @param {number} length  in bytes of UTF-8 */
-  string(pointer, length) { return utf8.decode(this.u8(pointer, length)) }
+  string(pointer, length) { return utf8.decode(this.bytes(pointer, length)) }
 
   /** @param {number} pointer  of a NUL-terminated string */
   cString(pointer) {
     const heap = new Uint8Array(this.memory.buffer)
     const start = pointer >>> 0
-    return utf8.decode(heap.subarray(start, heap.indexOf(0, start)))
+    return this.string(start, heap.indexOf(0, start) - start)
   }
 
   /**
