@@ -51,7 +51,7 @@ for (const browser of browsers) {
       it(`give the bits that one gives in Node: ${name}`, async () => {
         const expected = await logits({ Itera, source: file, threads: 1 })
         const source = name === 'story' ? '/models/story-boot-q8_0.gguf' : '/golden/llama.cpp/granitehybrid-moe-f32/model.gguf'
-        for (const threads of [1, 2, 3]) {
+        for (const threads of [1, 3]) {
           const actual = await page.evaluate(inPage, { source, threads })
           assert.equal(actual.threads, threads)
           assert.equal(digest(actual), digest(expected))
@@ -64,7 +64,7 @@ for (const browser of browsers) {
         const entry = '/web/src/index.js'
         const { Itera } = await import(entry)
         let loaded = 0
-        for (; loaded < 12; loaded++) {
+        for (; loaded < 6; loaded++) {
           const model = await Itera.load('/models/story-boot-q8_0.gguf', { threads: 4 })
           if (model.info.threads !== 4) break
           const endless = model.generate('Once', { maxTokens: Infinity, ignoreEndOfText: true })
@@ -73,7 +73,7 @@ for (const browser of browsers) {
         }
         return loaded
       })
-      assert.equal(count, 12)
+      assert.equal(count, 6)
     })
 
     it('save a conversation as a Blob, out of shared memory', async () => {

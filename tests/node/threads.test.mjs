@@ -10,7 +10,7 @@ import { errorCode } from '../../web/src/errors.js'
 import { loadModel } from '../../web/src/loader.js'
 import { Session } from '../../web/src/session.js'
 import { describeSource, openSource } from '../../web/src/source.js'
-import { chooseThreads } from '../../web/src/threads.js'
+import { chooseThreads, Helpers } from '../../web/src/threads.js'
 import { loadWasm } from '../../web/src/wasm.js'
 import { iteraJson } from './support/cli.mjs'
 import { variants } from './support/engine.mjs'
@@ -182,14 +182,21 @@ describe('with threads', () => {
   })
 
   it('one that dies is an error with a code, not an endless wait', async () => {
-    const wasm = await loadWasm({ threads: 2, simd: 'simd128' })
+    const helpers = new Helpers(() => {})
+    const wasm = await loadWasm({ threads: 2, simd: 'simd128', spawn: start => helpers.start(start) })
     assert.equal(wasm.threads, 2)
     const { model } = await loadModel(wasm, await openSource(describeSource(golden('mamba2-q8_0')), new AbortController().signal), {})
     const session = new Session(wasm, model)
     session.feed(tokensOf(512))
     wasm.exports.itera_pool_fail(1)                     // what a helper's own catch calls
     assert.throws(() => session.feed(tokensOf(512)), error => errorCode(error) === 'crashed')
-    wasm.endHelpers()
+    helpers.end()
+  })
+
+  it('a helper that does not start leaves one thread', async () => {
+    const wasm = await loadWasm({ threads: 2, simd: 'simd128', spawn: async () => { throw new Error('no workers here') } })
+    assert.equal(wasm.threads, 1)
+    assert.ok(!(wasm.memory.buffer instanceof SharedArrayBuffer))
   })
 
   it('an incomplete file is refused as ever', async () => {

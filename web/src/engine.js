@@ -75,13 +75,14 @@ export class Engine {
   }
 
   /**
-   * @param {{ source: import('./source.js').SourceDescription, simd?: any, threads?: number | 'auto' }} args
+   * @param {{ source: import('./source.js').SourceDescription, simd?: any, threads?: number | 'auto',
+   *   spawn?: import('./threads.js').SpawnHelper }} args  spawn: starts helpers; without it there is one thread
    * @param {JobContext} context
    * @returns {Promise<{ engine: Engine, info: ModelInfo }>}
    */
-  static async load({ source, simd, threads = 1 }, { signal, emit }) {
+  static async load({ source, simd, threads = 1, spawn }, { signal, emit }) {
     const opened = await openSource(source, signal)     // its size has a say in the number of threads
-    const engine = new Engine(await loadWasm({ simd, threads: await chooseThreads(threads, opened.total) }))
+    const engine = new Engine(await loadWasm({ simd, threads: await chooseThreads(threads, opened.total), spawn }))
     const report = throttle((/** @type {any} */ progress) => emit('progress', progress))
     const { model, metadata, fileBytes } = await loadModel(engine.wasm, opened, {
       signal, onProgress: report, onHeader: header => engine.#readText(header),

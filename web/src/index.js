@@ -31,7 +31,10 @@ export const Itera = {
     try {
       const info = await client.call(Request.load, { source: description, simd, threads }, {
         signal,
-        onEvent: (event, data) => { if (event === Event.progress) onProgress?.(data) },
+        onEvent: (event, data) => {
+          if (event === Event.progress) onProgress?.(data)
+          if (event === Event.helper) void client.startHelper(data)
+        },
       })
       return new Model(client, info)
     } catch (error) {

@@ -47,7 +47,7 @@ export async function startWorker(listeners) {
 }
 
 /**
- * Starts one of the engine's further threads, from within its worker.
+ * Starts one of the engine's further threads.
  *
  * @param {WorkerListeners} listeners
  * @returns {Promise<WorkerHandle>}

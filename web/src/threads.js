@@ -1,5 +1,6 @@
 import { IteraError } from './errors.js'
 import { hasNodeModules, nodeModule, startHelper } from './platform.js'
+import { Event } from './protocol.js'
 
 /**
  * Threads of the engine: its worker, which is thread 0, and helpers, workers that run the same module on the same
@@ -82,67 +83,97 @@ export function createSharedMemory() {
 }
 
 /**
- * Makes the pool of an instance and starts its helpers.
+ * Starts one helper and resolves once it is ready to work.
+ *
+ * @typedef {(start: import('./helper.js').HelperStart) => Promise<void>} SpawnHelper
+ */
+
+/**
+ * Makes the pool of an instance and has its helpers started.
  *
  * @param {import('./wasm.js').Wasm} wasm
  * @param {WebAssembly.Module} module
  * @param {number} threads  at least 2
- * @returns {Promise<() => void>} ends the helpers; rejected, and none is left, when one of them cannot be started
+ * @param {SpawnHelper} spawn
  */
-export async function startHelpers(wasm, module, threads) {
+export async function startHelpers(wasm, module, threads, spawn) {
   const { memory, exports } = wasm
   const globals = /** @type {Record<string, WebAssembly.Global>} */ (/** @type {unknown} */ (exports))
   const tlsBytes = Number(globals.__tls_size?.value ?? 0)
   wasm.check(exports.itera_pool_create(threads))
-  /** @type {import('./platform.js').WorkerHandle[]} */
-  const helpers = []
-  const end = () => { for (const helper of helpers) helper.terminate() }
-  try {
-    await Promise.all(Array.from({ length: threads - 1 }, async (_, i) => {
-      const thread = i + 1
-      const stack = (wasm.alloc(STACK_BYTES) + STACK_BYTES) & ~15
-      const tls = tlsBytes ? wasm.alloc(tlsBytes + 64) : 0
-      helpers.push(await started({ module, memory, thread, stack, tls: tls && (tls + 63) & ~63 }, () => {
-        exports.itera_pool_fail(thread)
-      }))
-    }))
-  } catch (error) {
-    end()
-    throw error
-  }
-  return end
+  await Promise.all(Array.from({ length: threads - 1 }, (_, i) => {
+    const stack = (wasm.alloc(STACK_BYTES) + STACK_BYTES) & ~15
+    const tls = tlsBytes ? wasm.alloc(tlsBytes + 64) : 0
+    return spawn({ module, memory, thread: i + 1, stack, tls: tls && (tls + 63) & ~63 })
+  }))
 }
 
 /**
- * A helper that has said that it is ready.
- *
- * @param {import('./helper.js').HelperStart} start
- * @param {() => void} onCrash  of one that was ready before
- * @returns {Promise<import('./platform.js').WorkerHandle>}
+ * The helpers of one engine, on the side that starts them. That is the main thread, not the engine's worker: workers
+ * started by workers hang in Firefox now and then (seen in 153), and the main thread, which never blocks,
+ * learns at once when a helper has died.
  */
-async function started(start, onCrash) {
-  const helper = await new Promise((/** @type {(helper: import('./platform.js').WorkerHandle) => void} */ resolve, reject) => {
-    /** @type {Promise<import('./platform.js').WorkerHandle> | undefined} */
-    let starting
+export class Helpers {
+  /** @type {Set<import('./platform.js').WorkerHandle>} */
+  #workers = new Set()
+  #ended = false
+
+  /** @param {(reason: string) => void} onCrash  of a helper that had been ready */
+  constructor(onCrash) { this.onCrash = onCrash }
+
+  /**
+   * @param {import('./helper.js').HelperStart} start
+   * @returns {Promise<void>} rejected when it does not start
+   */
+  async start(start) {
+    /** @type {(error?: string) => void} */
+    let settle = () => {}
     let ready = false
+    /** @type {import('./platform.js').WorkerHandle | undefined} */
+    let worker
+    const answer = new Promise((/** @type {(error?: string) => void} */ resolve) => { settle = resolve })
     const fail = (/** @type {string} */ reason) => {
-      if (ready) return onCrash()
-      clearTimeout(timer)
-      void starting?.then(helper => helper.terminate(), () => {})
-      reject(new IteraError('crashed', `a thread cannot be started: ${reason}`))
+      if (ready && worker && this.#workers.has(worker)) this.onCrash(reason)
+      settle(reason)
     }
-    const timer = setTimeout(() => fail('it does not answer'), START_SECONDS * 1000)
-    starting = startHelper({
-      onMessage: ({ error }) => {
-        if (error) return fail(error.message)
-        ready = true
-        clearTimeout(timer)
-        void starting?.then(resolve)
-      },
-      onCrash: fail,
+    worker = await startHelper({ onMessage: ({ error }) => error ? fail(error.message) : settle(), onCrash: fail })
+    if (this.#ended) return worker.terminate()
+    this.#workers.add(worker)
+    worker.post(start)
+    const timer = setTimeout(fail, START_SECONDS * 1000, 'it does not answer')
+    const error = await answer
+    clearTimeout(timer)
+    ready = true
+    worker.hold(false)
+    if (error === undefined) return
+    worker.terminate()
+    this.#workers.delete(worker)
+    throw new IteraError('crashed', `a thread cannot be started: ${error}`)
+  }
+
+  end() {
+    this.#ended = true
+    for (const worker of this.#workers) worker.terminate()
+    this.#workers.clear()
+  }
+}
+
+/** The engine's side: asks the main thread for helpers. */
+export class HelperRequests {
+  /** By thread. @type {Map<number, (error?: string) => void>} */
+  #waiting = new Map()
+
+  /**
+   * @param {(event: string, data: any) => void} emit
+   * @returns {SpawnHelper}
+   */
+  by(emit) {
+    return start => new Promise((resolve, reject) => {
+      this.#waiting.set(start.thread, error => error === undefined ? resolve() : reject(new Error(error)))
+      emit(Event.helper, start)
     })
-    starting.then(helper => helper.post(start), error => fail(String(error?.message ?? error)))
-  })
-  helper.hold(false)
-  return helper
+  }
+
+  /** @param {{ thread: number, error?: string }} answer */
+  answer({ thread, error }) { this.#waiting.get(thread)?.(error) }
 }

@@ -30,12 +30,13 @@ const utf8 = new TextDecoder()
 const encoder = new TextEncoder()
 
 /**
- * @param {{ simd?: SimdVariant | 'auto', threads?: number }} [options]  threads: as many as shall be, if they can be
+ * @param {{ simd?: SimdVariant | 'auto', threads?: number, spawn?: import('./threads.js').SpawnHelper }} [options]
+ *   threads: as many as shall be, if they can be; spawn: how the others are started
  * @returns {Promise<Wasm>}
  */
-export async function loadWasm({ simd = 'auto', threads = 1 } = {}) {
+export async function loadWasm({ simd = 'auto', threads = 1, spawn } = {}) {
   const variant = chooseVariant(simd)
-  const wasm = threads > 1 ? await loadThreaded(variant, threads) : null
+  const wasm = threads > 1 && spawn ? await loadThreaded(variant, threads, spawn) : null
   if (wasm) return wasm
   const bytes = await readModule(files[variant]())
   const module = await WebAssembly.compile(bytes)
@@ -46,9 +47,10 @@ export async function loadWasm({ simd = 'auto', threads = 1 } = {}) {
 /**
  * @param {SimdVariant} variant
  * @param {number} threads
+ * @param {import('./threads.js').SpawnHelper} spawn
  * @returns {Promise<Wasm | null>} null where only one thread can be had
  */
-async function loadThreaded(variant, threads) {
+async function loadThreaded(variant, threads, spawn) {
   const file = threadedFiles[variant]
   const memory = file ? createSharedMemory() : null
   if (!file || !memory) return null
@@ -57,7 +59,7 @@ async function loadThreaded(variant, threads) {
     const module = await WebAssembly.compile(bytes)
     const instance = await WebAssembly.instantiate(module, imports(module, memory))
     const wasm = new Wasm(instance, variant, bytes.byteLength, memory)
-    wasm.endHelpers = await startHelpers(wasm, module, threads)
+    await startHelpers(wasm, module, threads, spawn)
     wasm.threads = threads
     return wasm
   } catch {
@@ -99,7 +101,6 @@ export class Wasm {
     this.exports = /** @type {any} */ (instance.exports)
     this.memory = memory ?? /** @type {WebAssembly.Memory} */ (instance.exports.memory)
     this.threads = 1
-    this.endHelpers = () => {}
     this.variant = variant
     this.moduleBytes = moduleBytes
     /** Tokens ever fed to any session here: what tests count on when they claim that none was fed twice. */

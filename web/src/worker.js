@@ -7,6 +7,7 @@ import { describeError, IteraError } from './errors.js'
 import { computeLogits, computeScore } from './evaluate.js'
 import { openPort } from './platform.js'
 import { Request } from './protocol.js'
+import { HelperRequests } from './threads.js'
 
 /**
  * @typedef {import('./engine.js').JobContext} JobContext
@@ -19,6 +20,8 @@ let loaded = null
 /** Requests under way, by id. @type {Map<number, AbortController>} */
 const jobs = new Map()
 
+const helpers = new HelperRequests()
+
 const post = openPort(serve)
 
 /** @returns {Engine} */
@@ -30,10 +33,11 @@ function engine() {
 /** @type {Record<string, (args: any, context: JobContext) => any>} */
 const handlers = {
   async [Request.load](args, context) {
-    const { engine, info } = await Engine.load(args, context)
+    const { engine, info } = await Engine.load({ ...args, spawn: helpers.by(context.emit) }, context)
     loaded = engine
     return info
   },
+  [Request.helperStarted]: args => helpers.answer(args),
   [Request.generate]: (args, context) => engine().generate(args, context),
   [Request.chat]: (args, context) => engine().chat(args, context),
   [Request.rewindChat]: args => engine().rewindChat(args),
