@@ -485,6 +485,8 @@ uint32_t wasm_sampler_top(wasm_sampler *s, const itera_session *session, uint32_
 
 /* ---- GGUF writer -------------------------------------------------------------------------------- */
 
+#if !ITERA_HAVE_THREADS /* nobody writes files on several threads: those modules do without */
+
 EXPORT(itera_gguf_writer_create) itera_gguf_writer *wasm_writer_create(void)
 {
     itera_gguf_writer *writer = itera_gguf_writer_create();
@@ -532,3 +534,5 @@ double wasm_writer_tensor_offset(const itera_gguf_writer *writer, uint32_t i)
 {
     return (double)itera_gguf_writer_tensor_offset(writer, i);
 }
+
+#endif
