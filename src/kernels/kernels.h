@@ -120,9 +120,10 @@ typedef struct itera_kernels {
      *   y[t,e] = silu(bias[e] + sum_j weight[j,e] * x[t - (taps-1) + j, e]), j ascending
      * where positions before this call come from `state` [taps-1, E], oldest first; state is left holding the
      * last taps-1 inputs. y: [T, E] contiguous; x: row t at x + t * x_stride; weight: [taps, E]; bias: [E] or
-     * NULL. taps >= 1; when taps is 1 state is not touched and may be NULL. */
+     * NULL. taps >= 1; when taps is 1 state is not touched and may be NULL.
+     * Handles only channels in [e_begin, e_end): the place for threads. */
     void (*conv1d_silu)(float *y, float *state, const float *x, size_t x_stride, const float *weight,
-                        const float *bias, int T, int E, int taps);
+                        const float *bias, int T, int E, int taps, int e_begin, int e_end);
 
     /* Mamba-2 scan (Dao & Gu 2024, eq. of the scalar-A recurrence), sequential over t:
      *   h[n,p] = exp(dt[t,h] * A[h]) * h[n,p] + B[t,g,n] * (dt[t,h] * x[t,h,p])

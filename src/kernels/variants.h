@@ -37,7 +37,7 @@
     void itera_softmax_##v(float *x, size_t n);                                                              \
     float itera_dot_##v(const float *a, const float *b, size_t n);                                           \
     void itera_conv1d_silu_##v(float *y, float *state, const float *x, size_t x_stride, const float *weight, \
-                               const float *bias, int T, int E, int taps);                                   \
+                               const float *bias, int T, int E, int taps, int e_begin, int e_end);           \
     void itera_scan_mamba2_##v(float *y, float *state, float *scale, const float *x, const float *B,         \
                                const float *C, size_t stride, const float *dt, const float *A,               \
                                const float *Dskip, int T, int H, int P, int N, int G, int head_begin,        \

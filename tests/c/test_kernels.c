@@ -633,17 +633,25 @@ static void check_conv1d_silu(const itera_kernels *variant)
         float *bias = i % 3 == 2 ? NULL : floats(width, -1.0f, 1.0f);
         float *start = floats(history, -1.0f, 1.0f), *state = copy_of(start, history), *other = guarded(history);
         float *expected = guarded(n), *actual = guarded(n), *pieces = guarded(n);
-        scalar->conv1d_silu(expected, taps > 1 ? state : NULL, x, stride, weight, bias, T, E, taps);
+        scalar->conv1d_silu(expected, taps > 1 ? state : NULL, x, stride, weight, bias, T, E, taps, 0, E);
         memcpy(other, start, history * sizeof *start);
-        variant->conv1d_silu(actual, taps > 1 ? other : NULL, x, stride, weight, bias, T, E, taps);
+        variant->conv1d_silu(actual, taps > 1 ? other : NULL, x, stride, weight, bias, T, E, taps, 0, E);
         compare(variant, "conv1d_silu", expected, actual, n, (tolerance){2e-6, 4e-6});
         CHECK(memcmp(state, other, history * sizeof *state) == 0);
 
         memcpy(other, start, history * sizeof *start); /* one token at a time */
         for (int t = 0; t < T; t++) {
             variant->conv1d_silu(pieces + (size_t)t * width, taps > 1 ? other : NULL, x + (size_t)t * stride, stride,
-                                 weight, bias, 1, E, taps);
+                                 weight, bias, 1, E, taps, 0, E);
         }
+        CHECK(memcmp(pieces, actual, n * sizeof *actual) == 0);
+        CHECK(memcmp(state, other, history * sizeof *state) == 0);
+
+        memcpy(other, start, history * sizeof *start); /* the last channels, then the first: as two threads would */
+        memset(pieces, 0, n * sizeof *pieces);
+        int cut = E / 8 * 4;
+        variant->conv1d_silu(pieces, taps > 1 ? other : NULL, x, stride, weight, bias, T, E, taps, cut, E);
+        variant->conv1d_silu(pieces, taps > 1 ? other : NULL, x, stride, weight, bias, T, E, taps, 0, cut);
         CHECK(memcmp(pieces, actual, n * sizeof *actual) == 0);
         CHECK(memcmp(state, other, history * sizeof *state) == 0);
 

@@ -1,4 +1,4 @@
-import { createWebWorker } from './web-worker.js'
+import { createWebHelper, createWebWorker } from './web-worker.js'
 
 /**
  * The differences between browsers and Node, all in one place.
@@ -30,29 +30,64 @@ export function nodeModule(name) {
  */
 
 /**
+ * @typedef {object} WorkerListeners
+ * @property {(message: any) => void} onMessage
+ * @property {(reason: string, code?: 'memory') => void} onCrash
+ */
+
+/**
  * Starts the engine's worker.
  *
- * @param {{ onMessage: (message: any) => void, onCrash: (reason: string, code?: 'memory') => void }} listeners
+ * @param {WorkerListeners} listeners
  * @returns {Promise<WorkerHandle>}
  */
-export async function startWorker({ onMessage, onCrash }) {
-  if (typeof globalThis.Worker === 'function') {
-    const worker = createWebWorker()
-    worker.addEventListener('message', event => onMessage(event.data))
-    worker.addEventListener('messageerror', () => onCrash('a message from the worker could not be read'))
-    worker.addEventListener('error', event => {
-      event.preventDefault?.()
-      onCrash(event.message || 'the worker script could not be loaded')
-    })
-    return {
-      post: (message, transfer = []) => worker.postMessage(message, transfer),
-      terminate: () => worker.terminate(),
-      hold: () => {},
-    }
+export async function startWorker(listeners) {
+  return typeof globalThis.Worker === 'function'
+    ? webWorker(createWebWorker(), listeners)
+    : nodeWorker(node => node.createNodeWorker(), listeners)
+}
+
+/**
+ * Starts one of the engine's further threads.
+ *
+ * @param {WorkerListeners} listeners
+ * @returns {Promise<WorkerHandle>}
+ */
+export async function startHelper(listeners) {
+  return typeof globalThis.Worker === 'function'
+    ? webWorker(createWebHelper(), listeners)
+    : nodeWorker(node => node.createNodeHelper(), listeners)
+}
+
+/**
+ * @param {Worker} worker
+ * @param {WorkerListeners} listeners
+ * @returns {WorkerHandle}
+ */
+function webWorker(worker, { onMessage, onCrash }) {
+  worker.addEventListener('message', event => onMessage(event.data))
+  worker.addEventListener('messageerror', () => onCrash('a message from the worker could not be read'))
+  worker.addEventListener('error', event => {
+    event.preventDefault?.()
+    onCrash(event.message || 'the worker script could not be loaded')
+  })
+  return {
+    post: (message, transfer = []) => worker.postMessage(message, transfer),
+    terminate: () => worker.terminate(),
+    hold: () => {},
   }
+}
+
+/**
+ * @typedef {typeof import('./node-worker.js')} NodeWorkers
+ *
+ * @param {(node: NodeWorkers) => import('node:worker_threads').Worker} create
+ * @param {WorkerListeners} listeners
+ * @returns {Promise<WorkerHandle>}
+ */
+async function nodeWorker(create, { onMessage, onCrash }) {
   if (!hasNodeModules) throw new Error('this engine has no workers')
-  const { createNodeWorker } = /** @type {typeof import('./node-worker.js')} */ (await nodeModule('./node-worker.js'))
-  const worker = createNodeWorker()
+  const worker = create(/** @type {NodeWorkers} */ (await nodeModule('./node-worker.js')))
   worker.on('message', onMessage)
   worker.on('messageerror', error => onCrash(error.message))
   worker.on('error', (/** @type {any} */ error) =>
