@@ -12,6 +12,7 @@ import { createServer } from 'node:http'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
+import { precacheOfDisk, VENDOR } from './site.mjs'
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
 const host = '127.0.0.1'
@@ -98,17 +99,23 @@ export function parseRange(header, size) {
  * @param {import('node:http').IncomingMessage} request
  * @param {import('node:http').ServerResponse} response
  * @param {Record<string, string>} mounts
+ * @param {Record<string, string>} always headers of every answer
  */
-async function answer(request, response, mounts) {
+async function answer(request, response, mounts, always) {
   const fail = (status, headers = {}) => {
-    response.writeHead(status, { ...HEADERS, 'Content-Type': 'text/plain; charset=utf-8', ...headers })
+    response.writeHead(status, { ...always, 'Content-Type': 'text/plain; charset=utf-8', ...headers })
     response.end(request.method === 'HEAD' ? undefined : `${status}\n`)
   }
   if (request.method !== 'GET' && request.method !== 'HEAD') return fail(405, { Allow: 'GET, HEAD' })
 
   // Not parsed as a URL: that would resolve '..' before resolvePath can refuse it.
   const [pathname, query] = /** @type {string} */ (request.url).split(/\?(.*)/s)
-  let file = resolvePath(pathname, mounts)
+  const ours = mounts[''] === MOUNTS['']
+  if (ours && pathname === '/precache.js') {
+    response.writeHead(200, { ...always, 'Content-Type': TYPES['.js'] })
+    return response.end(await precacheOfDisk())
+  }
+  let file = ours && VENDOR[pathname.replace(/^\/(demo\/)?/, '')] || resolvePath(pathname, mounts)
   let info = file && await stat(file).catch(() => undefined)
   if (file && info?.isDirectory()) {
     // Relative links only work below a slash.
@@ -120,7 +127,7 @@ async function answer(request, response, mounts) {
 
   const etag = `"${info.size.toString(36)}-${Math.round(info.mtimeMs).toString(36)}"`
   const headers = {
-    ...HEADERS,
+    ...always,
     'Content-Type': TYPES[path.extname(file).toLowerCase()] ?? 'application/octet-stream',
     'Accept-Ranges': 'bytes',
     'Last-Modified': info.mtime.toUTCString(),
@@ -151,15 +158,17 @@ async function answer(request, response, mounts) {
  * @param {object} [options]
  * @param {number} [options.port] wished port; 0 takes any free one
  * @param {Record<string, string>} [options.mounts] more folders to show, by first path part
+ * @param {boolean} [options.isolate] false: as a host that cannot send the headers threads need
  * @returns {Promise<{ url: string, port: number, close: () => Promise<void> }>}
  */
-export async function serve({ port = 8080, mounts = {} } = {}) {
+export async function serve({ port = 8080, mounts = {}, isolate = true } = {}) {
   const all = { ...MOUNTS, ...mounts }
+  const always = isolate ? HEADERS : { 'Cache-Control': HEADERS['Cache-Control'] }
   const server = createServer((request, response) => {
-    answer(request, response, all).catch(error => {
+    answer(request, response, all, always).catch(error => {
       // A reader who goes away in the middle of a download is no error of ours.
       if (response.headersSent) return response.destroy()
-      response.writeHead(500, HEADERS)
+      response.writeHead(500, always)
       response.end(`500 ${error.message}\n`)
     })
   })

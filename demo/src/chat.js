@@ -1,29 +1,39 @@
-// Chat mode, for models with a chat template: turns in bubbles and a line to write in.
-import { byId, h } from './dom.js'
+// Conversations: the line to write in, the turns above it, and what is done with them.
+import { byId } from './dom.js'
+import { Transcript } from './transcript.js'
 
-const TALLEST = 168    // pixels the message field may grow to
+/** @typedef {import('./tree.js').Turn} Turn */
+
+const TALLEST = 200    // pixels the message field may grow to
 
 export class Chat {
-  /** @param {{ changed: () => void, send: () => void }} events */
-  constructor({ changed, send }) {
+  /**
+   * @param {import('./desk.js').Desk} desk
+   */
+  constructor(desk) {
+    this.desk = desk
     this.field = /** @type {HTMLTextAreaElement} */ (byId('message'))
-    /** @type {any} the package's conversation */
-    this.talk = null
-    this.model = null
-    /** @type {{ role: 'user' | 'assistant', text: string, place: HTMLElement }[]} */
-    this.turns = []
-    this.field.addEventListener('input', () => { this.fit(); changed() })
-    this.field.addEventListener('keydown', (event) => {
-      // Enter sends; Shift+Enter is a new line, and so is Enter while an input method composes a word.
-      if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) { event.preventDefault(); send() }
+    this.transcript = new Transcript({
+      go: id => this.go(id),
+      edit: (id, text) => this.edit(id, text),
+      repeat: id => this.repeat(id),
+      branch: id => this.branch(id),
+      undo: () => this.undo(),
     })
-    byId('composer').addEventListener('submit', (event) => event.preventDefault())
+    this.field.addEventListener('input', () => { this.fit(); desk.refresh() })
+    this.field.addEventListener('keydown', event => {
+      // Enter sends; Shift+Enter is a new line, and so is Enter while an input method composes a word.
+      if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) { event.preventDefault(); desk.go() }
+      if (event.key === 'ArrowUp' && !this.field.value) this.editLast(event)
+    })
+    byId('composer').addEventListener('submit', event => event.preventDefault())
   }
 
+  get tree() { return this.desk.talks.tree }
   get empty() { return !this.field.value.trim() }
-  get text() { return this.turns.map((turn) => turn.text).join('\n\n') }
-  get canRepeat() { return this.turns.length >= 2 }
-  get continues() { return false }
+  get text() { return this.tree.path().map(({ text }) => text.trim()).join('\n\n') }
+
+  focus() { this.field.focus() }
 
   /** @param {string} text */
   put(text) {
@@ -31,74 +41,156 @@ export class Chat {
     this.fit()
   }
 
-  clear() {
-    this.turns = []
-    this.forget()
-    byId('turns').replaceChildren()
-    this.field.focus()
+  /** Shows the conversation on the page. */
+  show() {
+    this.transcript.show(this.tree, this.desk.running)
   }
 
-  /** @param {any} model @param {Record<string, any>} options */
-  begin(model, options) {
+  /** Says what stands in the field. */
+  async write() {
     const text = this.field.value.trim()
     this.put('')
-    if (this.model !== model) this.talk = null     // it went with its model
-    this.model = model
-    this.talk ??= model.chat({ messages: this.turns.map(({ role, text: content }) => ({ role, content })) })
-    this.add('user', text)
-    this.add('assistant', '').dataset.writing = ''
-    return this.talk.send(text, options)
+    await this.say(this.tree.leaf, text)
   }
 
-  /** Takes the last answer and its question back; the question returns to the field. */
-  rewind() {
-    const [question, answer] = this.turns.splice(-2)
-    question.place.remove()
-    answer.place.remove()
-    this.forget()
-    this.put(question.text)
+  /** Says something behind a turn, beside what may be there already. @param {string | null} parent @param {string} text */
+  async say(parent, text) {
+    const { memory, current } = this.desk.talks
+    const path = this.tree.path(parent)
+    const keep = parent !== null && this.tree.children(parent).length > 0
+    const question = this.tree.add(parent, { role: 'user', text })
+    await this.answer(question, async options => {
+      const talk = await memory.at(current, path, { keep })
+      return { talk, pieces: talk.send(text, options) }
+    }, { back: text })
   }
 
-  /** @param {string} piece */
-  append(piece) {
-    const turn = this.turns[this.turns.length - 1]
-    turn.text += piece
-    const place = /** @type {HTMLElement} */ (turn.place.querySelector('.words'))
-    if (place.firstChild) /** @type {Text} */ (place.firstChild).appendData(piece)
-    else place.append(piece.trimStart())
+  /** Answers a question once more, beside the answers it has. @param {string} id of one of them */
+  async repeat(id) {
+    const { memory, current } = this.desk.talks
+    const path = this.tree.path(id)
+    const question = path.at(-2)
+    if (!question || this.desk.running || !await this.desk.ready()) return
+    await this.answer(question, async options => {
+      const same = await memory.toRepeat(current, path)
+      if (same) return { talk: same, pieces: same.regenerate(options) }
+      const talk = await memory.at(current, path.slice(0, -2), { keep: true })
+      return { talk, pieces: talk.send(question.text, options) }
+    }, {})
   }
 
   /**
-   * @param {string} reason how the run ended
-   * @param {boolean} [dropped] some of the answer came and was not shown
+   * @param {Turn} question
+   * @param {(options: any) => Promise<{ talk: import('itera-lite').Chat, pieces: AsyncIterable<import('itera-lite').Piece> }>} begin
+   * @param {{ back?: string }} about the text to put back into the field when nothing comes of it
    */
-  end(reason, dropped) {
-    const last = this.turns[this.turns.length - 1]
-    if (last) delete last.place.dataset.writing
-    // The package forgets a turn that failed, and so does the page: the question goes back to the field.
-    if (reason === 'error') this.rewind()
-    // What one does not see was not said.
-    else if (dropped) this.forget()
+  async answer(question, begin, { back }) {
+    const { desk, tree } = this
+    const { memory } = desk.talks
+    const before = question.parent
+    const turn = tree.add(question.id, { role: 'assistant', text: '' })
+    /** @type {import('itera-lite').Chat | null} */
+    let talk = null
+    const outcome = await desk.run({
+      text: byId('turns'),
+      begin: async options => {
+        const begun = await begin(options)
+        talk = begun.talk
+        return begun.pieces
+      },
+      append: piece => {
+        turn.text += piece
+        this.transcript.grow(turn)
+      },
+      started: () => this.show(),
+    })
+    turn.ending = outcome.ending
+    turn.stats = outcome.stats
+    const nothing = outcome.failed || !turn.text.trim()
+    if (nothing) {
+      // A second answer that did not come leaves the first where it was.
+      if (back === undefined) { tree.remove(turn.id); tree.go(question.id) } else tree.remove(question.id)
+      if (back !== undefined && this.empty) this.put(back)
+    }
+    await this.settle(talk, { turn, nothing, before, outcome })
+    desk.finish(outcome)
   }
 
-  /** @param {'user' | 'assistant'} role @param {string} text */
-  add(role, text) {
-    const speaker = h('span', { class: 'sr' }, role === 'user' ? 'You said:' : 'The model said:')
-    const words = h('div', { class: 'words' }, ...(text ? [text] : []))
-    const place = h('li', { class: `turn ${role}`, 'data-testid': `turn-${role}` }, speaker, words)
-    this.turns.push({ role, text, place })
-    byId('turns').append(place)
-    return place
+  /**
+   * What the engine knows now belongs to this branch.
+   *
+   * @param {import('itera-lite').Chat | null} talk
+   * @param {{ turn: Turn, nothing: boolean, before: string | null, outcome: import('./desk.js').Outcome }} about
+   */
+  async settle(talk, { turn, nothing, before, outcome }) {
+    const { memory } = this.desk.talks
+    if (!talk) return
+    try {
+      if (nothing) {
+        if (outcome.failed) return talk.dispose()
+        await talk.undo(1)
+        if (before === null) talk.dispose()
+        else memory.keep(before, talk)
+      } else {
+        const amended = outcome.dropped ? await memory.amend(talk, turn.text) : talk
+        memory.keep(turn.id, amended)
+        this.desk.talks.saveMemory()
+      }
+    } catch { /* the text is read again then */ }
   }
 
-  /** Lets go of the state in the worker; the next turn begins a conversation with the turns that are left. */
-  forget() {
-    this.talk?.dispose()
-    this.talk = null
+  /** @param {string} id */
+  go(id) {
+    if (!this.desk.running && this.tree.leaf !== id) this.tree.go(id)
+    this.show()
+    this.desk.moved()
+  }
+
+  /** @param {string} id @param {string} text */
+  async edit(id, text) {
+    const turn = this.tree.turns.get(id)
+    if (!turn || this.desk.running) return
+    if (turn.role === 'user') {
+      if (await this.desk.ready()) await this.say(turn.parent, text)
+      return
+    }
+    this.tree.add(turn.parent, { role: 'assistant', text })
+    this.show()
+    this.desk.moved()
+  }
+
+  /** The next message stands beside what follows this answer. @param {string} id */
+  branch(id) {
+    this.tree.leaf = id
+    this.show()
+    this.desk.moved()
+    this.focus()
+  }
+
+  get canUndo() { return this.tree.last !== null }
+
+  /** Takes the last turn off the page; it stays as a branch. Its question returns to the field. */
+  undo() {
+    const path = this.tree.path()
+    const question = path.findLast(turn => turn.role === 'user')
+    if (!question || this.desk.running) return
+    this.tree.leaf = question.parent
+    if (this.empty) this.put(question.text)
+    this.show()
+    this.desk.moved()
+    this.focus()
+  }
+
+  /** @param {Event} event */
+  editLast(event) {
+    const last = this.tree.path().findLast(turn => turn.role === 'user')
+    if (!last || this.desk.running) return
+    event.preventDefault()
+    this.transcript.edit(last)
   }
 
   fit() {
     this.field.style.height = 'auto'
-    this.field.style.height = `${Math.min(this.field.scrollHeight, TALLEST)}px`
+    this.field.style.height = `${Math.min(this.field.scrollHeight + 2, TALLEST)}px`
   }
 }

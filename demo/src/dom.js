@@ -24,6 +24,54 @@ export function h(name, props = {}, ...children) {
   return element
 }
 
+/** One of the drawings at the top of index.html. @param {string} name */
+export function icon(name) {
+  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg')
+  svg.setAttribute('aria-hidden', 'true')
+  const use = document.createElementNS('http://www.w3.org/2000/svg', 'use')
+  use.setAttribute('href', `#i-${name}`)
+  svg.append(use)
+  return svg
+}
+
+/**
+ * A button that shows a drawing and says its name.
+ *
+ * @param {string} name of the drawing
+ * @param {string} label
+ * @param {(event: MouseEvent) => void} onclick
+ * @param {Record<string, any>} [more]
+ */
+export const iconButton = (name, label, onclick, more = {}) =>
+  h('button', { type: 'button', class: 'icon', 'aria-label': label, title: label, onclick, ...more }, icon(name))
+
+/**
+ * Puts a text on the clipboard. Pages served without TLS have none: there the text is selected for the reader's keys.
+ *
+ * @param {string} text
+ * @param {HTMLElement} place where it stands
+ * @returns {Promise<boolean>} false when it is only selected
+ */
+export async function copyText(text, place) {
+  try {
+    await navigator.clipboard.writeText(text)
+    return true
+  } catch {
+    getSelection()?.selectAllChildren(place)
+    return false
+  }
+}
+
+/** Offers a file for saving. @param {Blob} blob @param {string} name */
+export function saveFile(blob, name) {
+  const address = URL.createObjectURL(blob)
+  h('a', { href: address, download: name }).click()
+  setTimeout(() => URL.revokeObjectURL(address), 60_000)
+}
+
+/** Narrow screens show the side list and the settings as drawers. */
+export const narrow = matchMedia('(max-width: 60rem)')
+
 /** Storage that may be refused (private windows, strict settings) and must never stop the page. */
 export const keep = {
   /** @param {string} key @param {any} fallback */

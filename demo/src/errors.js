@@ -54,7 +54,8 @@ const WORDS = {
   },
   snapshot: {
     title: 'This saved conversation does not fit',
-    advice: 'It was made with another model, or is damaged. Start a new one.',
+    advice: 'It was made with another model, or is damaged. Choose the model that it was made with and import it ' +
+      'again, or export its messages instead of its memory.',
   },
   network: {
     title: 'The model could not be fetched',
@@ -68,6 +69,22 @@ const WORDS = {
       'the file itself.',
     retry: true,
   },
+  changed: {
+    title: 'The model changed while it was being fetched',
+    advice: 'The server gave parts of different files. Wait until its publisher is done, then try again.',
+    retry: true,
+  },
+  quota: {
+    title: 'There is no room left to keep this model',
+    advice: 'Free some space on the device, or delete models that you no longer need under Models.',
+    retry: true,
+  },
+  storage: {
+    title: 'This browser lets the page keep nothing',
+    advice: 'A private window or its settings for site data forbid it. Allow site data for this page, or go on without: ' +
+      'models are then fetched each time.',
+    retry: true,
+  },
   unreadable: {
     title: 'The file could not be read',
     advice: 'The device refused: the file may have been moved, changed or unplugged since you chose it. ' +
@@ -76,6 +93,10 @@ const WORDS = {
   template: {
     title: 'The chat format of this model could not be used',
     advice: 'The template inside the file failed. Another file of the same model may have a working one.',
+  },
+  'no-grammar': {
+    title: 'Answers of a fixed form need a library that is not here',
+    advice: 'Ask for a plain answer instead.',
   },
   simd: {
     title: 'This browser cannot run that SIMD variant',
@@ -86,6 +107,11 @@ const WORDS = {
     advice: 'Its worker ended, most often for want of memory. What you wrote is still here; load the model again.',
     retry: true,
   },
+  import: {
+    title: 'This file holds no conversation',
+    advice: 'The page imports what it exported: a .json file of messages, or an .itera file with the memory of a ' +
+      'conversation.',
+  },
   page: {
     title: 'Something on this page went wrong',
     advice: 'What you wrote is still here. Try again; reload the page if it happens twice.',
@@ -95,7 +121,7 @@ const WORDS = {
 
 /** Codes that say the same thing to a reader. */
 const SAME = /** @type {Record<string, string>} */ ({
-  crashed: 'worker', disposed: 'worker', internal: 'page',
+  crashed: 'worker', disposed: 'worker', internal: 'page', grammar: 'no-grammar',
 })
 
 /**

@@ -5,6 +5,7 @@ import * as format from './format.js'
  * @typedef {object} Facts
  * @property {string} name
  * @property {string} simd
+ * @property {number} threads
  * @property {number} weightBytes
  * @property {number} stateBytes   memory of one conversation, whatever its length
  * @property {number} kvBytesPerToken   what attention layers add to it; 0 for pure state-space models
@@ -28,6 +29,7 @@ export function factsOf(info, source) {
   return {
     name: source.name || info.name || 'Unnamed model',
     simd: info.simd,
+    threads: info.threads,
     weightBytes: info.weightBytes,
     stateBytes: info.stateBytes,
     kvBytesPerToken,

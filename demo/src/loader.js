@@ -9,16 +9,24 @@ import * as format from './format.js'
  * @property {string | File} from      an address or a file
  * @property {number} [bytes]
  * @property {string} [description]
+ * @property {string} [quantization]
+ * @property {'story' | 'chat'} [kind]   what it was made for
+ * @property {boolean} [default]         the one that a first visit loads
  * @property {string[]} [starters]
  */
 
 /** How often the figures change; faster than this they cannot be read. */
 const REPAINT_MS = 100
 
+/** What is the matter when bytes do not simply come. @type {Record<string, string>} */
+const STATUS = { retrying: 'Connection lost, trying again:', waiting: 'Another tab is downloading' }
+
 export class Loader {
   constructor() {
     /** @type {AbortController | null} */
     this.abort = null
+    /** Why the model loaded last is not kept. @type {'quota' | 'storage' | undefined} */
+    this.cacheError = undefined
     byId('cancel').addEventListener('click', () => this.cancel())
   }
 
@@ -35,6 +43,7 @@ export class Loader {
     this.cancel()
     const abort = this.abort = new AbortController()
     const downloading = typeof source.from === 'string'
+    this.cacheError = undefined
     const bar = /** @type {HTMLProgressElement} */ (byId('loading-bar'))
     byId('loading-what').textContent = `${downloading ? 'Downloading' : 'Reading'} ${source.name}`
     byId('loading-figures').textContent = source.bytes ? format.bytes(source.bytes) : ''
@@ -43,17 +52,22 @@ export class Loader {
 
     const started = performance.now()
     let painted = 0
-    const onProgress = (/** @type {{ loaded: number, total?: number }} */ { loaded, total = source.bytes }) => {
+    const onProgress = (/** @type {import('itera-lite').Progress} */ progress) => {
+      const { loaded, total = source.bytes, cached = 0, status } = progress
+      this.cacheError = progress.cacheError
       const now = performance.now()
       const whole = Boolean(total) && loaded >= /** @type {number} */ (total)
       if (now - painted < REPAINT_MS && !whole) return
       painted = now
       if (total) bar.value = Math.min(loaded / total, 1)
-      const speed = loaded / Math.max((now - started) / 1000, 0.001)
+      const fetched = loaded - cached
+      const local = !downloading || (cached > 0 && fetched === 0)
+      byId('loading-what').textContent = `${STATUS[status ?? ''] ?? (local ? 'Reading' : 'Downloading')} ${source.name}`
+      const speed = fetched / Math.max((now - started) / 1000, 0.001)
       byId('loading-figures').textContent = whole
         ? `${format.bytes(loaded)}, getting ready`
         : [total ? `${format.bytes(loaded)} of ${format.bytes(total)}` : format.bytes(loaded),
-          now - started > 250 && `${format.bytes(speed)}/s`].filter(Boolean).join(', ')
+          !local && now - started > 250 && `${format.bytes(speed)}/s`].filter(Boolean).join(', ')
     }
     try {
       // Imported here, so that the page stands (and can say what is wrong) even where the package was not built.

@@ -1,16 +1,22 @@
-// The page: one model, one text, one run at a time, and what the buttons do in each state.
-import { byId, calm, h } from './dom.js'
+// The page: one model, one conversation in sight, one run at a time, and what the buttons do in each state.
+import { byId, copyText, h, icon, keep, narrow, saveFile } from './dom.js'
 import * as format from './format.js'
-import { say, sayPiece, sayRest } from './announce.js'
+import { say } from './announce.js'
 import { Chat } from './chat.js'
-import { factsOf } from './facts.js'
+import { Conversations } from './conversations.js'
 import { isAbort } from './errors.js'
+import { fileName, fromJson, fromMessages, titleOf, toJson } from './exchange.js'
+import { factsOf } from './facts.js'
+import { startKeys } from './keys.js'
+import { Live } from './live.js'
 import { Loader } from './loader.js'
-import { Meter } from './meter.js'
+import { ask } from './menu.js'
+import { Models, shippedModels } from './models.js'
 import { Notice } from './notice.js'
-import { Picker, shippedModels } from './picker.js'
-import { Reveal } from './reveal.js'
+import { startOffline, toast } from './offline.js'
+import { ENDINGS, run, toEnd } from './run.js'
 import { Settings } from './settings.js'
+import { Sidebar } from './sidebar.js'
 import { Story } from './story.js'
 import { Strip } from './strip.js'
 import { startTheme } from './theme.js'
@@ -37,24 +43,62 @@ const page = {
  * was. Two models larger than this together would risk the memory of a phone: then the old one goes first.
  */
 const ROOM_FOR_BOTH = 1e9
+/** A model that is loaded again each time, and what to do about that. */
+const NOT_KEPT = {
+  quota: 'There is no room to keep this model. Delete others under Models.',
+  storage: 'This browser keeps nothing for the page: the model is fetched each time. Allowing site data changes that.',
+}
+/** For models that bring none. @type {Record<'chat' | 'story', string[]>} */
+const STARTERS = {
+  chat: ['Tell me a story about a brave little boat.', 'Why does the moon change its shape?', 'Write four lines about rain.'],
+  story: ['Once upon a time', 'The letter came on a Tuesday', 'Nobody had opened that door for years'],
+}
+const SYSTEM = 'itera.system', LAST = 'itera.last', LIVE = 'itera.live', SIDE = 'itera.side'
 
 const strip = new Strip()
+const live = new Live()
 const loader = new Loader()
 const settings = new Settings({ onSimd: () => page.source && open(page.source), onChange: () => {} })
-const story = new Story(refresh)
-const chat = new Chat({ changed: refresh, send: () => { if (!page.run) go() } })
-const picker = new Picker((source) => open(source))
-const notice = new Notice({ pick: () => picker.open() })
-/** @type {Story | Chat} */
-let mode = story
+const talks = new Conversations({
+  listed: () => sidebar?.show(talks.records.values(), talks.current.id),
+  replaced: () => show(),
+})
+const notice = new Notice({ pick: () => models.open() })
+const models = new Models({ choose: source => open(source), import: file => importFile(file), store: talks.store })
+const sidebar = new Sidebar({
+  open: id => select(id),
+  rename,
+  remove,
+  exportText: id => { const record = talks.records.get(id); if (record) saveFile(toJson(record), fileName(record, 'json')) },
+  exportMemory,
+})
+
+/** @type {import('./desk.js').Desk} */
+const desk = {
+  talks,
+  get running() { return page.run !== null },
+  ready: async () => Boolean(page.model) || Boolean(page.shipped[0] && await open(page.shipped[0])),
+  go: () => { if (!page.run) go() },
+  run: write,
+  finish,
+  moved: () => { talks.keep({ touch: false }); refresh() },
+  refresh,
+}
+const story = new Story(desk)
+const chat = new Chat(desk)
+/** The view of the conversation on the page. */
+const mode = () => (talks.current.kind === 'chat' ? chat : story)
 
 // ---------------------------------------------------------------- loading
+
+/** @param {Source} source */
+const keyOf = source => (typeof source.from === 'string' ? source.from : `file:${source.name}:${source.bytes}`)
 
 /** Loads a model in place of the present one. @param {Source} source @returns {Promise<boolean>} whether it is ready */
 async function open(source) {
   await stop()
   notice.hide()
-  showRail(false)
+  drawers.close()
   if (page.model && (page.facts?.weightBytes ?? 0) + (source.bytes ?? 0) > ROOM_FOR_BOTH) drop()
   const simd = settings.simd
   try {
@@ -65,8 +109,14 @@ async function open(source) {
     page.model = model
     page.source = source
     page.facts = factsOf(model.info, source)
+    model.lost.then(error => lost(model, source, error))
+    talks.memory.use(model)
+    live.use(model.info)
     showModel()
+    if (isNew()) begin()
     say(`${page.facts.name} is ready.`)
+    if (loader.cacheError) toast(NOT_KEPT[loader.cacheError])
+    startOffline(model.info.simd)
     return true
   } catch (error) {
     if (!isAbort(error)) notice.show(error, { retry: () => open(source), simd })
@@ -77,139 +127,226 @@ async function open(source) {
   }
 }
 
+/** A model that was not being used ended. A run tells by itself. @param {any} model @param {Source} source @param {any} error */
+function lost(model, source, error) {
+  if (page.model !== model || page.run) return
+  drop()
+  notice.show(error, { retry: () => open(source) })
+  refresh()
+}
+
 /** Lets go of the model. What stands on the page stays. */
 function drop() {
   page.model?.dispose()
   page.model = null
+  talks.memory.use(null)
 }
 
-function showModel() {
-  const { facts, source } = page
-  if (!facts || !source) return
-  byId('model-name').textContent = facts.name
+/** @param {Source} [source] */
+function showModel(source = page.source ?? undefined) {
+  if (!source) return
+  const { facts } = page
+  const loaded = facts && source === page.source
+  models.current = loaded ? keyOf(source) : ''
+  byId('model-name').textContent = loaded ? facts.name : source.name
+  byId('model-size').textContent = format.bytes(source.bytes ?? NaN)
   byId('model-about').textContent = source.description ?? ''
   byId('model-facts').replaceChildren(
-    ...facts.rows.flatMap(([label, value]) => [h('dt', {}, label), h('dd', {}, value)]))
-  byId('open-picker').textContent = 'Change model'
-  strip.showModel(facts)
-
-  mode = facts.chat ? chat : story
-  byId('story').hidden = facts.chat
-  byId('chat').hidden = !facts.chat
-  byId('composer').hidden = !facts.chat
-  showStarters(source.starters ?? [])
+    ...(loaded ? facts.rows : []).flatMap(([label, value]) => [h('dt', {}, label), h('dd', {}, value)]))
+  if (loaded) strip.showModel(facts)
+  byId('chips').replaceChildren(...(source.starters ?? STARTERS[talks.current.kind]).map(text => h('li', {}, h('button', {
+    type: 'button', class: 'chip', 'data-testid': 'starter', onclick: () => beginWith(text),
+  }, text, h('span', { 'aria-hidden': 'true' }, talks.current.kind === 'chat' ? '' : '…')))))
 }
 
-/** @param {string[]} starters */
-function showStarters(starters) {
-  byId('chips').replaceChildren(...starters.map((text) => h('li', {}, h('button', {
-    type: 'button', class: 'chip', 'data-testid': 'starter', onclick: () => begin(text),
-  }, text, h('span', { 'aria-hidden': 'true' }, '…')))))
+// ---------------------------------------------------------------- conversations
+
+/** Nothing has been written in the conversation on the page. */
+const isNew = () => talks.tree.empty && story.sheet.text === (talks.current.draft?.text ?? '') && !talks.current.draft
+
+/** What this model is for. @returns {'chat' | 'story'} */
+const kindOf = () => page.source?.kind ?? (page.facts?.chat ? 'chat' : page.facts ? 'story' : page.shipped[0]?.kind ?? 'story')
+
+/** An empty conversation. @param {'chat' | 'story'} [kind] */
+function begin(kind = kindOf()) {
+  talks.begin(kind, kind === 'chat' ? keep.get(SYSTEM, '') : '')
+  show()
+}
+
+/** Begins anew with this text. @param {string} text */
+async function beginWith(text) {
+  await stop()
+  if (!talks.tree.empty) begin(talks.current.kind)
+  mode().put(text)
+  await go()
+}
+
+/** Puts the conversation at hand on the page. */
+function show() {
+  const { current } = talks
+  const talking = current.kind === 'chat'
+  notice.hide()
+  byId('story').hidden = talking
+  byId('chat').hidden = !talking
+  byId('composer').hidden = !talking
+  byId('actions').hidden = talking
+  byId('system-field').hidden = !talking
+  field('system').value = current.system
+  for (const radio of kinds()) radio.checked = radio.value === current.kind
+  story.sheet.setText('')
+  mode().show()
+  showModel(page.source ?? page.shipped[0])
+  keep.set(LAST, talks.tree.empty ? '' : current.id)
+  page.ending = talks.tree.last?.ending ?? ''
+  document.title = talks.tree.empty ? 'Itera-Lite' : `${titleOf(current)} – Itera-Lite`
+  sidebar.show(talks.records.values(), current.id)
+  refresh()
+}
+
+/** @param {string} id */
+async function select(id) {
+  const record = talks.records.get(id)
+  if (!record) return
+  await stop()
+  talks.select(record)
+  if (narrow.matches) drawers.close()
+  show()
+  byId('scroll').scrollTop = talks.current.kind === 'chat' ? 1e9 : 0
+  if (!narrow.matches) mode().focus()
+}
+
+/** @param {string} id */
+async function rename(id) {
+  const record = talks.records.get(id)
+  if (!record) return
+  const title = await ask({ title: 'Rename', value: titleOf(record), yes: 'Rename' })
+  if (title !== null) await talks.rename(id, title)
+}
+
+/** @param {string} id */
+async function remove(id) {
+  const record = talks.records.get(id)
+  if (!record) return
+  const sure = await ask({ title: 'Delete this conversation?', text: `“${titleOf(record)}” and all its branches will be gone.`, yes: 'Delete' })
+  if (sure === null) return
+  if (id === talks.current.id) await stop()
+  await talks.remove(id)
+  if (id === talks.current.id) begin()
+  say('Deleted.')
+  byId('new').focus()
+}
+
+/** The engine's own file, for going on elsewhere at once. @param {string} id */
+async function exportMemory(id) {
+  await select(id)
+  const { current, tree, memory } = talks
+  if (!await desk.ready()) return
+  try {
+    const blob = await memory.file(current, tree.path(), story.text)
+    saveFile(blob, fileName(current, 'itera'))
+  } catch (error) {
+    notice.show(error)
+  }
+}
+
+/** @param {File} file */
+async function importFile(file) {
+  await stop()
+  try {
+    const saved = await file.slice(0, 64).text()
+    const record = /^\s*[{[]/.test(saved) ? await fromJson(file) : await fromSnapshot(file)
+    await talks.add(record)
+    await select(record.id)
+    toast(`Imported “${titleOf(record)}”.`)
+  } catch (error) {
+    notice.show(error)
+  }
+}
+
+/** A conversation from a snapshot; its memory is ready for use. @param {File} file */
+async function fromSnapshot(file) {
+  if (!await desk.ready()) throw Object.assign(new Error('a memory needs its model: load it first'), { code: 'snapshot' })
+  const talk = await page.model.restore(file)
+  const { messages } = talk
+  // A story is kept as a conversation of one message and what the model wrote behind it.
+  const told = !page.facts?.chat && messages.length <= 2 && messages[0]?.role === 'user'
+  const record = fromMessages(messages, told ? 'story' : 'chat')
+  record.model = page.source && { key: keyOf(page.source), name: page.source.name }
+  const [question, answer] = record.turns
+  if (told && answer) {
+    answer.written = [[question.text.length, question.text.length + answer.text.length]]
+    answer.text = question.text + answer.text
+  }
+  talks.memory.keep(told ? record.id : /** @type {string} */ (record.leaf), talk)
+  return record
 }
 
 // ---------------------------------------------------------------- writing
 
-/** Begins anew with this text. @param {string} text */
-async function begin(text) {
-  await stop()
-  mode.put(text)
-  await go()
-}
-
 /** The big button: load the first model if there is none, then write. */
 async function go() {
-  if (page.run || loader.busy) return
-  if (!page.model && !(page.shipped[0] && await open(page.shipped[0]))) return
-  if (mode.empty) return byId(mode === chat ? 'message' : 'manuscript').focus()
-  await write()
+  if (page.run || loader.busy || !await desk.ready()) return
+  if (mode().empty) return mode().focus()
+  await mode().write()
 }
 
-/** One run, from the text as it stands until the model ends, the limit is reached or the reader stops it. */
-async function write() {
-  const run = page.run = new AbortController()
-  const options = { ...settings.options(), signal: run.signal }
-  const meter = new Meter(options.maxTokens)
+/** One run of the conversation on the page. @param {import('./desk.js').Job} job @returns {Promise<import('./desk.js').Outcome>} */
+async function write(job) {
+  const abort = page.run = new AbortController()
+  talks.busy = true
   notice.hide()
-  strip.begin(meter)
-  const follow = followEnd()
-  const reveal = new Reveal((text, tokens) => {
-    if (text) { mode.append(text); sayPiece(text) }
-    meter.shown += tokens
-    strip.update()
-    follow()
+  page.ending = ''
+  delete document.documentElement.dataset.saved
+  talks.current.model = page.source && { key: keyOf(page.source), name: page.source.name }
+  const { maxTokens, ...options } = settings.options()
+  job.started()
+  refresh()
+  talks.keep()
+  document.title = `${titleOf(talks.current)} – Itera-Lite`
+  const before = talks.tree.path().findLast(turn => turn.stats)?.stats?.total ?? 0
+  const { ending, failed, dropped, meter, follow } = await run({
+    ...job, abort, maxTokens, strip, live, before,
+    begin: () => job.begin({ ...options, maxTokens, signal: abort.signal, trace: live.open }),
+    stats: () => page.model.lastStats,
   })
-  run.signal.addEventListener('abort', () => reveal.cut())
+  const stats = failed || !meter.tokens ? undefined
+    : { perSecond: meter.perSecond, firstMs: meter.firstMs, tokens: meter.shown, read: meter.readTokens, total: meter.promptTokens + meter.shown }
+  return { ending, failed, dropped, stats, follow }
+}
 
-  /** @type {import('itera-lite').Stats | null} */
-  let measured = null
-  /** @type {unknown} */
-  let failed = null
-  try {
-    const pieces = mode.begin(page.model, options)
-    refresh()
-    follow()
-    for await (const piece of pieces) {
-      const tokens = piece.token === undefined ? 0 : 1     // a last piece may bring only text held back before
-      if (tokens) meter.add()
-      reveal.push(piece.text, tokens)
-    }
-    measured = page.model.lastStats
-  } catch (error) {
-    failed = !isAbort(error) && error
-  }
-  meter.measure(measured)
-  strip.update()
-  await reveal.finish()
-  meter.finish()
-  strip.update()
-  page.ending = failed ? 'error' : run.signal.aborted ? 'aborted' : measured?.finishReason ?? 'aborted'
-  mode.end(page.ending, reveal.dropped)
+/** @param {import('./desk.js').Outcome} outcome */
+function finish({ ending, failed, follow }) {
+  page.ending = ending
   page.run = null
-  sayRest()
+  talks.busy = false
+  mode().show()
+  talks.keep()
+  document.documentElement.dataset.memory = talks.memory.origin
   if (failed) runFailed(failed)
-  else say(`${ENDINGS[page.ending]} ${format.plural(meter.shown, 'token')} written.`)
+  keep.set(LAST, talks.tree.empty ? '' : talks.current.id)
   refresh()
   follow()
 }
 
-/** What a run that ended tells the reader. */
-const ENDINGS = /** @type {Record<string, string>} */ ({
-  stop: 'The text ends here.',
-  length: 'Paused at the limit.',
-  aborted: 'Stopped.',
-})
-
 /** @param {any} error */
 function runFailed(error) {
-  const source = page.source
+  const { source } = page
   // A worker that ended takes its model along.
-  if (error.code === 'crashed' || error.code === 'disposed') drop()
+  if (page.model?.error) drop()
   notice.show(error, { retry: () => (page.model || !source ? go() : open(source)) })
 }
 
 /** Ends the run, if there is one, and waits until the page has taken note of it. */
 async function stop() {
   page.run?.abort()
-  while (page.run) await new Promise((done) => setTimeout(done, 10))
-}
-
-/** Keeps the end of the text in sight, unless the reader has scrolled up to read. */
-function followEnd() {
-  const scroll = byId('scroll')
-  const text = byId(mode === chat ? 'turns' : 'manuscript')
-  const MARGIN = 24
-  let following = true
-  let last = -1
-  return () => {
-    const below = text.getBoundingClientRect().bottom + MARGIN - scroll.getBoundingClientRect().bottom
-    if (last >= 0 && scroll.scrollTop < last - 2) following = false
-    else if (below < 120) following = true
-    if (following && below > 0) scroll.scrollTop += below
-    last = scroll.scrollTop
-  }
+  while (page.run) await new Promise(done => setTimeout(done, 10))
 }
 
 // ---------------------------------------------------------------- the buttons
+
+const field = (/** @type {string} */ id) => /** @type {HTMLInputElement} */ (byId(id))
+const kinds = () => /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll('input[name="kind"]'))
+const apple = /Mac|iPhone|iPad/.test(navigator.platform)
 
 /** Puts every control into the state the page is in. */
 function refresh() {
@@ -217,71 +354,174 @@ function refresh() {
   const { dataset } = document.documentElement
   dataset.state = running ? 'writing' : loading ? 'loading' : page.model ? 'ready' : 'idle'
   dataset.ending = page.ending
-  const button = /** @type {HTMLButtonElement} */ (byId('go'))
+  const { tree, current } = talks
+  const talking = current.kind === 'chat', view = mode()
   const first = page.shipped[0]
+  const size = format.bytes(first?.bytes ?? NaN)
+
+  const button = /** @type {HTMLButtonElement} */ (byId('go'))
   button.textContent = running ? 'Stop'
-    : !page.model && !loading ? (first ? `Start, ${format.bytes(first.bytes ?? 0)}` : 'Start')
-    : mode === chat ? 'Send'
-    : mode.continues ? 'Continue' : 'Write'
+    : !page.model && !loading ? (first ? `Start, ${size}` : 'Start')
+    : story.continues ? 'Continue' : 'Write'
   button.classList.toggle('stop', running)
-  button.disabled = loading || (!page.model && !first) || (!running && Boolean(page.model) && mode.empty)
-  byId('hint').textContent = running ? 'Esc'
-    : !page.model || mode.empty ? ''
-    : mode === chat ? 'Enter' : `${apple ? '⌘' : 'Ctrl'} Enter`
-  enable('again', mode.canRepeat && Boolean(page.model) && !running && !loading)
-  enable('copy', Boolean(mode.text))
-  enable('clear', Boolean(mode.text) && !running)
-  byId('starters').hidden = running || !byId('chips').childElementCount || (mode === chat && chat.turns.length > 0)
-  byId('starters-heading').textContent = !page.model && !loading && first
-    ? `Start downloads ${first.name}, ${format.bytes(first.bytes ?? NaN)}, to go on from the text above. Or begin with`
-    : mode.continues ? `${ENDINGS[page.ending] ?? ''} Change any word and continue, or begin with`.trim()
-    : 'Begin with'
+  button.disabled = loading || (!page.model && !first) || (!running && Boolean(page.model) && view.empty)
+  byId('hint').textContent = running ? 'Esc' : !page.model || view.empty ? '' : `${apple ? '⌘' : 'Ctrl'} Enter`
+
+  const send = /** @type {HTMLButtonElement} */ (byId('send'))
+  if (send.dataset.does !== (running ? 'stop' : 'send')) {
+    send.dataset.does = running ? 'stop' : 'send'
+    send.setAttribute('aria-label', running ? 'Stop' : 'Send')
+    send.replaceChildren(icon(running ? 'stop' : 'send'))
+  }
+  send.disabled = !running && (loading || view.empty || (!page.model && !first))
+
+  const idle = !running && !loading
+  enable('again', idle && !talking && story.canRepeat && Boolean(page.model))
+  enable('undo', idle && !talking && story.canUndo)
+  enable('copy', !talking && Boolean(story.text.trim()))
+
+  const fresh = tree.empty
+  byId('later').hidden = running || !tree.later
+  byId('later-show').textContent = `${format.plural(tree.later, talking ? 'later message' : 'later version')} kept. Show again`
+  byId('starters').hidden = running || !fresh || !byId('chips').childElementCount
+  byId('kinds').hidden = !fresh
+  byId('hello').hidden = !talking || !fresh || running
+  byId('hello-title').textContent = page.facts ? `${page.facts.name} is listening` : first ? `Talk with ${first.name}` : 'Choose a model'
+  byId('hello-about').textContent = page.facts
+    ? `It runs inside this page, on this device. ${page.facts.kvBytesPerToken ? '' : `All it remembers of a conversation fits in ${format.bytes(page.facts.stateBytes)}, however long you talk.`}`
+    : `A model of ${size} that runs inside this page, on this device.`
+  byId('starters-heading').textContent = !page.model && !loading && first ? `Downloads ${first.name}, ${size}, and begins with` : 'Begin with'
+  showDockNote(idle)
 }
 
-const apple = /Mac|iPhone|iPad/.test(navigator.platform)
+/** What to know before writing on. @param {boolean} idle */
+function showDockNote(idle) {
+  const { current, tree } = talks
+  const other = current.model && page.source && !tree.empty && current.model.key !== keyOf(page.source) ? current.model : null
+  const source = other && (page.shipped.find(source => keyOf(source) === other.key) ??
+    (/^https?:/.test(other.key) ? { name: other.name, from: other.key } : null))
+  const story = !other && idle && current.kind === 'story' && page.ending in ENDINGS && tree.last?.role === 'assistant'
+  byId('dock-note').hidden = !idle || !(other || story)
+  byId('dock-note-text').textContent = other ? `${other.name} wrote this; ${page.facts?.name} would go on.`
+    : story ? `${ENDINGS[page.ending]} Change any word and continue.` : ''
+  const button = byId('dock-note-do')
+  button.hidden = !source
+  button.textContent = source ? `Load ${source.name}` : ''
+  button.onclick = () => { if (source) open(source) }
+}
 
 /** @param {string} id @param {boolean} yes */
 const enable = (id, yes) => { /** @type {HTMLButtonElement} */ (byId(id)).disabled = !yes }
 
-/** The drawer that holds the rail on a narrow screen. @param {boolean} yes */
-function showRail(yes) {
-  document.documentElement.toggleAttribute('data-rail', yes)
-  byId('open-rail').setAttribute('aria-expanded', String(yes))
-  byId('open-rail').textContent = yes ? 'Done' : 'Model & settings'
+/** The side list and the settings: columns where there is room, drawers elsewhere. */
+const drawers = {
+  /** @param {'side' | 'panel'} which @param {boolean} yes */
+  set(which, yes) {
+    const { documentElement: root } = document
+    if (narrow.matches && yes) this.close()
+    root.toggleAttribute(`data-${which}`, yes)
+    byId(`open-${which}`).setAttribute('aria-expanded', String(yes))
+    const covered = narrow.matches && (root.hasAttribute('data-side') || root.hasAttribute('data-panel'))
+    byId('scrim').hidden = !covered
+    for (const part of document.querySelectorAll('.bar, .desk')) part.toggleAttribute('inert', covered)
+  },
+  /** @param {'side' | 'panel'} which */
+  is: which => document.documentElement.hasAttribute(`data-${which}`),
+  /** Closes what covers the text. @returns {boolean} whether there was something */
+  close() {
+    if (!narrow.matches || (!this.is('side') && !this.is('panel'))) return false
+    const from = this.is('side') ? 'side' : 'panel'
+    this.set('side', false)
+    this.set('panel', false)
+    byId(`open-${from}`).focus()
+    return true
+  },
+  /** As the width asks for. */
+  settle() {
+    this.set('panel', false)
+    this.set('side', !narrow.matches && keep.get(SIDE, true))
+  },
 }
 
 byId('go').addEventListener('click', () => (page.run ? stop() : go()))
-byId('again').addEventListener('click', () => { mode.rewind(); write() })
-byId('clear').addEventListener('click', () => { mode.clear(); notice.hide(); refresh() })
+byId('send').addEventListener('click', () => (page.run ? stop() : go()))
+byId('again').addEventListener('click', () => story.repeat())
+byId('undo').addEventListener('click', () => story.undo())
+byId('later-show').addEventListener('click', () => {
+  const { tree } = talks
+  if (tree.leaf !== null) tree.go(tree.leaf)
+  mode().show()
+  desk.moved()
+  toEnd()
+})
 byId('copy').addEventListener('click', async () => {
   const button = byId('copy')
-  try {
-    await navigator.clipboard.writeText(mode.text)
-    button.textContent = 'Copied'
-  } catch {
-    // Pages served without TLS have no clipboard: leave the text selected for the reader's own keys.
-    getSelection()?.selectAllChildren(byId(mode === chat ? 'turns' : 'manuscript'))
-    button.textContent = 'Selected'
-  }
-  setTimeout(() => { button.textContent = 'Copy' }, 1600)
+  if (!await copyText(story.text, byId('manuscript'))) return
+  button.replaceChildren(icon('check'))
+  setTimeout(() => button.replaceChildren(icon('copy')), 1600)
 })
-byId('open-picker').addEventListener('click', () => picker.open())
-byId('open-rail').addEventListener('click', () => showRail(!document.documentElement.hasAttribute('data-rail')))
-addEventListener('keydown', (event) => {
-  if (event.key === 'Escape' && !event.defaultPrevented) {
-    if (page.run) stop()
-    else showRail(false)
-  }
-  const inDialog = document.querySelector('dialog[open]')
-  if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && mode === story && !inDialog) {
-    event.preventDefault()
-    if (!page.run) go()
-  }
+byId('new').addEventListener('click', () => fresh())
+byId('import').addEventListener('click', () => byId('import-file').click())
+byId('import-file').addEventListener('change', () => {
+  const [file] = field('import-file').files ?? []
+  if (file) importFile(file)
+  field('import-file').value = ''
+})
+byId('open-picker').addEventListener('click', () => models.open())
+byId('live-toggle').addEventListener('click', () => setLive(!live.open))
+byId('system').addEventListener('input', () => {
+  talks.current.system = field('system').value.trim()
+  keep.set(SYSTEM, talks.current.system)
+  if (!talks.tree.empty) talks.keep({ touch: false })
+})
+for (const radio of kinds()) radio.addEventListener('change', () => { if (talks.tree.empty) begin(/** @type {any} */ (radio.value)) })
+byId('open-side').addEventListener('click', () => { openSide(true); byId('new').focus() })
+byId('close-side').addEventListener('click', () => openSide(false))
+byId('open-panel').addEventListener('click', () => { drawers.set('panel', !drawers.is('panel')); if (drawers.is('panel')) byId('close-panel').focus() })
+byId('close-panel').addEventListener('click', () => { drawers.set('panel', false); byId('open-panel').focus() })
+byId('scrim').addEventListener('click', () => drawers.close())
+narrow.addEventListener('change', () => drawers.settle())
+
+/** @param {boolean} yes */
+function openSide(yes) {
+  drawers.set('side', yes)
+  if (!narrow.matches) keep.set(SIDE, yes)
+  if (!yes) byId('open-side').focus()
+}
+
+/** A new conversation, ready to be written in. */
+async function fresh() {
+  await stop()
+  drawers.close()
+  begin()
+  mode().focus()
+}
+
+/** @param {boolean} yes */
+function setLive(yes) {
+  byId('live').hidden = !yes
+  byId('live-toggle').setAttribute('aria-pressed', String(yes))
+  byId('strip').toggleAttribute('data-live', yes)
+  keep.set(LIVE, yes)
+  live.redraw()
+}
+
+startKeys({
+  fresh,
+  search: () => { openSide(true); field('search').select() },
+  write: () => mode().focus(),
+  stop: () => { if (page.run) stop(); else return drawers.close(); return true },
+  go: () => { if (mode() === story && !page.run) go() },
+  side: () => openSide(!drawers.is('side')),
+  live: () => setLive(!live.open),
+  models: () => models.open(),
 })
 
 // ---------------------------------------------------------------- first visit
 
-startTheme(() => strip.trace.redraw())
+startTheme(() => { strip.trace.redraw(); live.redraw() })
+drawers.settle()
+setLive(keep.get(LIVE, false))
 refresh()
 import('itera-lite').then(({ Itera }) => settings.offer(Itera.supportedSimd()), () => { /* the load will tell */ })
 
@@ -292,18 +532,19 @@ function mayDownload() {
 }
 
 try {
-  page.shipped = await shippedModels()
-  picker.show(page.shipped)
+  const listing = shippedModels()
+  await talks.load()
+  const last = talks.records.get(keep.get(LAST, ''))
+  if (last) talks.select(last)
+  page.shipped = await listing
+  models.shipped = page.shipped
   const [first] = page.shipped
-  if (first) {
-    showStarters(first.starters ?? [])
-    byId('model-name').textContent = first.name
-    byId('model-about').textContent = first.description ?? ''
-    if (story.empty) story.put(first.starters?.[0] ?? '')
-    refresh()
-    // The sheet comes alive by itself; whoever prefers no motion gets the model, and begins when they like.
-    if (mayDownload() && await open(first) && !calm() && !page.run) await write()
-  }
+  if (last) show()
+  else begin()
+  document.documentElement.dataset.shown = ''
+  // The model that the conversation was written with, where it can be had.
+  const wanted = last?.model && page.shipped.find(source => keyOf(source) === last.model?.key)
+  if (first && mayDownload()) await open(wanted || first)
 } catch (error) {
   notice.show(error, { retry: () => location.reload() })
   refresh()

@@ -16,6 +16,8 @@ export class Meter {
     /** Tokens whose text is on the page. */
     this.shown = 0
     this.promptTokens = NaN
+    /** Tokens of the prompt that had to be read, the others being part of the memory. */
+    this.readTokens = NaN
     /** Mean tokens per second after the first token. */
     this.perSecond = NaN
     /** @type {{ token: number, rate: number }[]} */
@@ -57,6 +59,7 @@ export class Meter {
   measure(stats) {
     if (!stats) return
     this.promptTokens = stats.promptTokens
+    this.readTokens = stats.promptTokens - stats.cachedTokens
     this.tokens = stats.generatedTokens
     if (stats.generatedTokens) this.firstMs = stats.ttftMs
     if (stats.decodeTps) this.perSecond = stats.decodeTps

@@ -8,10 +8,10 @@ const LEAST = 3
 const SHARE = 1 / 24
 
 export class Reveal {
-  /** @param {(text: string, tokens: number) => void} show */
+  /** @param {(text: string, tokens: number, traces: import('itera-lite').Trace[]) => void} show */
   constructor(show) {
     this.show = show
-    /** @type {{ text: string, tokens: number }[]} */
+    /** @type {{ text: string, tokens: number, trace?: import('itera-lite').Trace }[]} */
     this.queue = []
     this.frame = 0
     this.cutOff = false
@@ -23,10 +23,14 @@ export class Reveal {
     document.addEventListener('visibilitychange', this.flush)
   }
 
-  /** @param {string} text often that of one token @param {number} tokens */
-  push(text, tokens) {
+  /**
+   * @param {string} text often that of one token
+   * @param {number} tokens
+   * @param {import('itera-lite').Trace} [trace]
+   */
+  push(text, tokens, trace) {
     if (this.cutOff) return
-    this.queue.push({ text, tokens })
+    this.queue.push({ text, tokens, trace })
     if (document.hidden || calm()) this.frame ||= window.setTimeout(this.flush)
     else this.frame ||= requestAnimationFrame(() => this.step())
   }
@@ -46,9 +50,11 @@ export class Reveal {
     this.resolve()
   }
 
-  /** @param {{ text: string, tokens: number }[]} pieces */
+  /** @param {{ text: string, tokens: number, trace?: import('itera-lite').Trace }[]} pieces */
   put(pieces) {
-    if (pieces.length) this.show(textOf(pieces), pieces.reduce((sum, { tokens }) => sum + tokens, 0))
+    if (!pieces.length) return
+    this.show(textOf(pieces), pieces.reduce((sum, { tokens }) => sum + tokens, 0),
+      pieces.flatMap(({ trace }) => trace ?? []))
   }
 
   /** Drops what has not been shown. Nothing is shown after this. */

@@ -27,7 +27,15 @@ const KNOBS = [
     hint: 'Above 1, recent words become less likely',
   },
   {
-    name: 'maxTokens', label: 'Max tokens', min: 20, max: 2000, step: 20, value: 200,
+    name: 'presencePenalty', label: 'Presence penalty', min: 0, max: 2, step: 0.05, value: 0, off: 0,
+    hint: 'Words that have been used become less likely',
+  },
+  {
+    name: 'frequencyPenalty', label: 'Frequency penalty', min: 0, max: 2, step: 0.05, value: 0, off: 0,
+    hint: 'The more often a word was used, the less likely it becomes',
+  },
+  {
+    name: 'maxTokens', label: 'Max tokens', min: 20, max: 2000, step: 20, value: 300,
     hint: 'Tokens written before the model pauses; a word is one or two',
   },
 ]

@@ -16,7 +16,7 @@ export class Strip {
   /** @param {import('./facts.js').Facts} facts of the loaded model */
   showModel(facts) {
     byId('r-memory').textContent = memory(facts)
-    byId('r-simd').textContent = VARIANT[facts.simd] ?? facts.simd
+    byId('r-simd').textContent = `${VARIANT[facts.simd] ?? facts.simd}${facts.threads > 1 ? ` × ${facts.threads}` : ''}`
     byId('r-simd').dataset.simd = facts.simd
     const [weights, state] = [facts.weightBytes, facts.stateBytes].map(format.bytes)
     byId('r-memory').title = `${weights} of weights, ${state} for what it remembers of the text`
@@ -36,7 +36,9 @@ export class Strip {
     if (!meter) return
     set('r-speed', format.rate(meter.perSecond), 'tok/s')
     if (meter.firstMs >= 0) byId('r-first').textContent = format.duration(meter.firstMs)
-    if (meter.promptTokens >= 0) set('r-prompt', ...tokens(meter.promptTokens))
+    if (meter.promptTokens >= 0) {
+      set('r-prompt', meter.readTokens.toLocaleString('en'), `of ${tokens(meter.promptTokens).join(' ')}`)
+    }
     if (meter.shown) set('r-written', ...tokens(meter.shown))
     if (meter.done) delete byId('strip').dataset.running
     this.trace.redraw()

@@ -3,9 +3,12 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { describe, it } from 'node:test'
+import { directAddress, partsOf } from '../../demo/src/addresses.js'
 import { explain } from '../../demo/src/errors.js'
+import { blank, fileName, fromJson, fromMessages, titleOf, toJson } from '../../demo/src/exchange.js'
 import * as format from '../../demo/src/format.js'
 import { cut, extend, followEdit } from '../../demo/src/inks.js'
+import { checkTurns, messagesOf, Tree } from '../../demo/src/tree.js'
 
 const file = name => readFile(new URL(`../../${name}`, import.meta.url), 'utf8')
 
@@ -92,6 +95,137 @@ describe('page figures', () => {
   })
 })
 
+describe('page branches', () => {
+  const say = (tree, parent, role, text) => tree.add(parent, { role, text }).id
+  const texts = tree => tree.path().map(turn => turn.text)
+
+  it('keep both versions of a message, and what follows each', () => {
+    const tree = new Tree()
+    const a = say(tree, null, 'user', 'a')
+    const b = say(tree, a, 'assistant', 'b')
+    say(tree, b, 'user', 'c')
+    const b2 = say(tree, a, 'assistant', 'b2')
+    say(tree, b2, 'user', 'd')
+    assert.deepEqual(texts(tree), ['a', 'b2', 'd'])
+    assert.deepEqual(tree.siblings(b).map(({ text }) => text), ['b', 'b2'])
+    tree.go(b)
+    assert.deepEqual(texts(tree), ['a', 'b', 'c'])
+    tree.go(b2)
+    assert.deepEqual(texts(tree), ['a', 'b2', 'd'])
+  })
+
+  it('remember what lies behind a turn that was gone back to', () => {
+    const tree = new Tree()
+    const a = say(tree, null, 'user', 'a')
+    const b = say(tree, a, 'assistant', 'b')
+    say(tree, say(tree, b, 'user', 'c'), 'assistant', 'd')
+    tree.leaf = b
+    assert.equal(tree.later, 2)
+    assert.deepEqual(texts(tree), ['a', 'b'])
+    tree.go(b)
+    assert.deepEqual([texts(tree), tree.later], [['a', 'b', 'c', 'd'], 0])
+  })
+
+  it('forget a turn with all behind it', () => {
+    const tree = new Tree()
+    const a = say(tree, null, 'user', 'a')
+    const b = say(tree, a, 'assistant', 'b')
+    say(tree, b, 'user', 'c')
+    const other = say(tree, a, 'assistant', 'other')
+    tree.go(b)
+    tree.remove(b)
+    assert.equal(tree.turns.size, 2)
+    tree.go(a)
+    assert.equal(tree.leaf, other)
+  })
+
+  it('survive being stored', () => {
+    const tree = new Tree()
+    say(tree, say(tree, null, 'user', 'a'), 'assistant', 'b')
+    const copy = new Tree(structuredClone([...tree.turns.values()]), tree.leaf)
+    assert.deepEqual(texts(copy), ['a', 'b'])
+    assert.equal(new Tree([], 'gone').leaf, null)
+  })
+
+  it('give the model its system message first', () => {
+    assert.deepEqual(messagesOf([{ role: 'user', text: 'hi' }], 'Be kind.'),
+      [{ role: 'system', content: 'Be kind.' }, { role: 'user', content: 'hi' }])
+    assert.deepEqual(messagesOf([{ role: 'user', text: 'hi' }], ''), [{ role: 'user', content: 'hi' }])
+  })
+
+  it('are refused where they contradict themselves', () => {
+    const turn = { id: 'a', parent: null, role: 'user', text: '' }
+    assert.equal(checkTurns([turn]).length, 1)
+    for (const bad of [
+      null, [null], [{ ...turn, id: 7 }], [{ ...turn, parent: 'b' }], [{ ...turn, role: 'robot' }], [{ ...turn, text: 1 }], [turn, turn],
+      [{ ...turn, parent: 'b' }, { ...turn, id: 'b', parent: 'a' }],
+    ]) assert.equal(checkTurns(bad), null, JSON.stringify(bad))
+  })
+})
+
+describe('page files', () => {
+  const record = () => {
+    const tree = new Tree()
+    const question = tree.add(null, { role: 'user', text: 'What is *rain*?' })
+    tree.add(question.id, { role: 'assistant', text: 'Water.' })
+    tree.add(question.id, { role: 'assistant', text: 'Falling water.' })
+    return { ...blank('chat'), system: 'Be brief.', turns: [...tree.turns.values()], leaf: tree.leaf }
+  }
+
+  it('come back as they went, under names of their own', async () => {
+    const before = record()
+    const after = await fromJson(toJson(before))
+    const shape = ({ turns, leaf, system, kind }) => ({ system, kind, path: new Tree(turns, leaf).path().map(({ text }) => text), count: turns.length })
+    assert.deepEqual(shape(after), shape(before))
+    assert.notEqual(after.id, before.id)
+    assert.ok(!after.turns.some(turn => before.turns.some(({ id }) => id === turn.id)))
+  })
+
+  it('may be plain messages of another program', async () => {
+    const messages = [{ role: 'system', content: 'S' }, { role: 'user', content: 'Q' }, { role: 'assistant', content: 'A' }]
+    for (const given of [messages, { messages }]) {
+      const { system, turns, leaf } = await fromJson(new Blob([JSON.stringify(given)]))
+      assert.deepEqual([system, new Tree(turns, leaf).path().map(({ text }) => text)], ['S', ['Q', 'A']])
+    }
+  })
+
+  it('are refused with a code that has words', async () => {
+    for (const text of ['', '{', '{}', '[]', '[{"role":"tool","content":""}]', '{"format":"itera-conversation","turns":[{}]}']) {
+      await assert.rejects(fromJson(new Blob([text])), { code: 'import' }, text)
+    }
+    assert.throws(() => fromMessages([{ role: 'user' }]), { code: 'import' })
+    assert.match(explain({ code: 'import', message: 'x' }).advice, /exported/)
+  })
+
+  it('are called after what was said first', () => {
+    assert.equal(titleOf(record()), 'What is *rain*?')
+    assert.equal(fileName(record(), 'json'), 'what-is-rain.json')
+    assert.equal(titleOf({ ...record(), title: 'Weather', named: true }), 'Weather')
+    assert.equal(titleOf(blank('story')), 'New manuscript')
+    const long = { ...blank('chat'), turns: [{ id: 'a', parent: null, role: 'user', text: 'word '.repeat(40), at: 0 }] }
+    assert.match(titleOf(long), /^(word ){5,}word…$/)
+  })
+})
+
+describe('page addresses', () => {
+  const direct = text => directAddress(text).href
+  it('are made of what readers type', () => {
+    const file = 'https://huggingface.co/owner/repo/resolve/main/sub/model.Q8_0.gguf'
+    assert.equal(direct('owner/repo/sub/model.Q8_0.gguf'), file)
+    assert.equal(direct(' hf:owner/repo/sub/model.Q8_0.gguf '), file)
+    assert.equal(direct('https://huggingface.co/owner/repo/blob/main/sub/model.Q8_0.gguf'), file)
+    assert.equal(direct('hf:owner/repo@v2/model.gguf'), 'https://huggingface.co/owner/repo/resolve/v2/model.gguf')
+    assert.equal(direct('https://example.org/a/b/c.gguf'), 'https://example.org/a/b/c.gguf')
+    assert.equal(direct('example.org/models/x.gguf'), 'https://example.org/models/x.gguf')
+    assert.throws(() => direct('file:///etc/passwd'), TypeError)
+  })
+  it('of a split model stand for all its parts', () => {
+    assert.deepEqual(partsOf(new URL('https://x.org/m-00001-of-00003.gguf')).map(({ pathname }) => pathname),
+      ['/m-00001-of-00003.gguf', '/m-00002-of-00003.gguf', '/m-00003-of-00003.gguf'])
+    assert.equal(partsOf(new URL('https://x.org/m.gguf')).length, 1)
+  })
+})
+
 describe('page models', () => {
   it('lists shipped files with their true sizes', async () => {
     const { models } = JSON.parse(await file('demo/models.json'))
@@ -100,6 +234,8 @@ describe('page models', () => {
       const bytes = await readFile(new URL(model.file, new URL('../../demo/index.html', import.meta.url)))
       assert.equal(bytes.length, model.bytes, model.file)
       assert.ok(model.name && model.description && model.starters.length > 2)
+      assert.match(model.kind, /^(story|chat)$/)
     }
+    assert.equal(models.filter(model => model.default).length, 1)
   })
 })

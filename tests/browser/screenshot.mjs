@@ -1,37 +1,75 @@
-// Makes the pictures of the page that the README shows:  node tests/browser/screenshot.mjs [folder]
-// A fixed seed keeps the stories the same from one run to the next.
+// Makes the pictures of the page that the README shows:  node tests/browser/screenshot.mjs [folder [name...]]
+// Fixed seeds keep the texts the same from one run to the next.
 
 import { mkdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { launchChromium, serve } from './harness.mjs'
+import { handsOf } from './support/page.mjs'
 
 const folder = process.argv[2] ?? fileURLToPath(new URL('../../demo/screenshots/', import.meta.url))
-const LIMIT = 200_000
+const LIMIT = 250_000
+
+/** Something in the side list, so that it is not empty. */
+async function earlier(t) {
+  await t.slide('maxTokens', 40)
+  for (const starter of [3, 2]) {
+    await t.press('new')
+    await t.run(() => t.press('starter', starter))
+  }
+  await t.slide('maxTokens', 300)
+}
+
+async function conversation(t) {
+  await t.press('new')
+  await t.press('kind-chat')
+  await t.seed(4)
+  await t.slide('maxTokens', 90)
+  await t.say('Once upon a time there was a little boat.')
+  await t.say('Then the wind came.')
+  await t.run(() => t.press('turn-again', -1))
+}
+
+async function manuscript(t, seed, starter = 0) {
+  await t.press('new')
+  await t.seed(seed)
+  await t.run(() => t.press('starter', starter))
+}
 
 const shots = [
-  { name: 'desktop-light', width: 1280, height: 800, scale: 1, colours: 'light', starter: 0, seed: '1' },
-  { name: 'desktop-dark', width: 1280, height: 800, scale: 1, colours: 'dark', starter: 0, seed: '7', writing: 330 },
-  { name: 'phone', width: 390, height: 844, scale: 1.5, colours: 'light', starter: 1, seed: '2' },
+  { name: 'desktop-light', width: 1280, height: 800, colours: 'light', make: async t => { await earlier(t); await conversation(t) } },
+  { name: 'desktop-dark', width: 1280, height: 800, colours: 'dark', make: async t => {
+    await earlier(t)
+    await t.press('live-toggle')
+    await manuscript(t, 7)
+  } },
+  { name: 'models', width: 1280, height: 800, colours: 'light', make: async t => {
+    await manuscript(t, 1)
+    await t.press('open-picker')
+    await t.page.waitFor(() => document.getElementById('storage').textContent)
+  } },
+  { name: 'phone', width: 390, height: 844, scale: 1.5, colours: 'light', make: t => manuscript(t, 2, 1) },
+  { name: 'phone-dark', width: 390, height: 844, scale: 1.5, colours: 'dark', make: async t => {
+    await t.press('live-toggle')
+    await conversation(t)
+  } },
 ]
 
 await mkdir(folder, { recursive: true })
 const server = await serve()
-for (const shot of shots) {
+const wanted = process.argv.slice(3)
+for (const { name, width, height, scale = 1, colours, make } of shots) {
+  if (wanted.length && !wanted.includes(name)) continue
   const page = await launchChromium()
-  await page.raw.emulateMedia({ colorScheme: shot.colours })
-  await page.setViewport(shot.width, shot.height, shot.scale)
+  const t = handsOf(page)
+  await page.raw.emulateMedia({ colorScheme: colours })
+  await page.setViewport(width, height, scale)
   await page.goto(`${server.url}/`)
-  await page.waitFor(() => document.documentElement.dataset.ending)
-  await page.evaluate(seed => { document.getElementById('seed').value = seed }, shot.seed)
-  await page.evaluate(index => document.querySelectorAll('[data-testid="starter"]')[index].click(), shot.starter)
-  if (shot.writing) {
-    await page.waitFor(length => document.getElementById('manuscript').textContent.length > length, shot.writing)
-  } else {
-    await page.waitFor(() => document.documentElement.dataset.state === 'ready')
-    await new Promise(resolve => setTimeout(resolve, 800))        // the ink dries
-  }
-  const file = path.join(folder, `${shot.name}.png`)
+  await t.settled()
+  await make(t)
+  await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement)?.blur())
+  await new Promise(resolve => setTimeout(resolve, 900))        // the ink dries
+  const file = path.join(folder, `${name}.png`)
   await page.screenshot(file)
   await page.close()
   const { size } = await stat(file)

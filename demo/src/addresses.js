@@ -1,0 +1,31 @@
+// What a reader may type to name a model, and the addresses it stands for.
+
+export const HUB = 'https://huggingface.co/'
+
+/**
+ * The address that a reader means: a URL, the page about a file on Hugging Face, or owner/repo/file.gguf there.
+ *
+ * @param {string} typed
+ */
+export function directAddress(typed) {
+  const text = typed.trim().replace(/^hf:/, '')
+  const named = /^([\w.-]+\/[\w.-]+?)(?:@([\w.-]+))?\/([\w./-]+\.gguf)$/i.exec(text)
+  if (named && !text.startsWith('.') && !/^[\w.-]+\.[a-z]{2,}\//i.test(text)) {
+    return new URL(`${HUB}${named[1]}/resolve/${named[2] ?? 'main'}/${named[3]}`)
+  }
+  const url = new URL(/^[\w-]+(\.[\w-]+)+(:\d+)?\//.test(text) ? `https://${text}` : text, globalThis.document?.baseURI)
+  if (!/^https?:$/.test(url.protocol)) throw new TypeError(`${url.protocol} is not an address to fetch from`)
+  if (url.origin === new URL(HUB).origin) url.pathname = url.pathname.replace(/^(\/[^/]+\/[^/]+)\/blob\//, '$1/resolve/')
+  return url
+}
+
+/** The parts of a split model, given its first; the file itself where it is one. @param {URL} url */
+export function partsOf(url) {
+  const split = /-00001-of-(\d{5})\.gguf$/.exec(url.pathname)
+  if (!split) return [url]
+  return Array.from({ length: Math.min(Number(split[1]), 999) }, (_, i) => {
+    const part = new URL(url)
+    part.pathname = url.pathname.replace(/-00001-of-/, `-${String(i + 1).padStart(5, '0')}-of-`)
+    return part
+  })
+}

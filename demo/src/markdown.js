@@ -1,0 +1,48 @@
+// Markdown from a model, as HTML that can do no harm: marked renders, DOMPurify lets through what text needs. Both
+// are fetched when the first answer needs them; until then, and where they are missing, the text stands as it is.
+
+/** What answers may be made of. Nothing that loads, runs, or leaves the page without a click. */
+const ALLOWED = {
+  ALLOWED_TAGS: [
+    'p', 'br', 'hr', 'strong', 'em', 'del', 'code', 'pre', 'blockquote', 'ul', 'ol', 'li', 'a', 'h1', 'h2', 'h3', 'h4',
+    'h5', 'h6', 'table', 'thead', 'tbody', 'tr', 'th', 'td',
+  ],
+  ALLOWED_ATTR: ['href', 'start', 'align'],
+  ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+  ALLOW_DATA_ATTR: false,
+  ALLOW_ARIA_ATTR: false,
+  RETURN_DOM_FRAGMENT: true,
+}
+
+/** @type {((text: string) => DocumentFragment) | null} */
+let render = null
+/** @type {Promise<void> | null} */
+let fetching = null
+
+/** Fetches the renderer; settled once it is there or known not to come. */
+export function ready() {
+  fetching ??= Promise.all([import('../vendor/marked.js'), import('../vendor/purify.js')]).then(([{ marked }, purify]) => {
+    const { default: DOMPurify } = purify
+    DOMPurify.addHook('afterSanitizeAttributes', (/** @type {Element} */ node) => {
+      if (node.nodeName !== 'A') return
+      node.setAttribute('target', '_blank')
+      node.setAttribute('rel', 'noopener noreferrer nofollow')
+    })
+    render = text => /** @type {any} */ (DOMPurify.sanitize(
+      /** @type {string} */ (marked.parse(text, { async: false, gfm: true, breaks: true })), ALLOWED))
+  }).catch(() => { /* plain text it is */ })
+  return fetching
+}
+
+/** Puts a text into an element. @param {HTMLElement} place @param {string} text */
+export function show(place, text) {
+  const formatted = render?.(text)
+  place.toggleAttribute('data-plain', !formatted)
+  if (!formatted) {
+    place.textContent = text
+    return
+  }
+  // Tables and code scroll by themselves: keys must be able to reach that.
+  for (const wide of formatted.querySelectorAll('pre, table')) wide.setAttribute('tabindex', '0')
+  place.replaceChildren(formatted)
+}

@@ -1,0 +1,44 @@
+// The page without a network: a service worker keeps what the page is made of, and gives it the headers that threads
+// need on hosts that cannot send them. A new version is taken when the reader says so, never in the middle.
+import { byId } from './dom.js'
+
+/** @param {string} simd the build of the engine in use, which is kept as well */
+export async function startOffline(simd) {
+  if (!('serviceWorker' in navigator) || !isSecureContext) return
+  const scope = new URL('./', document.baseURI)
+  // It also has to serve the package's worker; a page beside the package instead of above it does without.
+  const engine = new URL(import.meta.resolve('itera-lite'))
+  if (!engine.href.startsWith(scope.href)) return
+  try {
+    const registration = await navigator.serviceWorker.register('sw.js', { updateViaCache: 'none' })
+    const offer = (/** @type {ServiceWorker | null} */ worker) => {
+      if (!worker || !navigator.serviceWorker.controller) return
+      toast('A new version of this page is here.', 'Reload', () => {
+        navigator.serviceWorker.addEventListener('controllerchange', () => location.reload(), { once: true })
+        worker.postMessage({ type: 'take-over' })
+      })
+    }
+    offer(registration.waiting)
+    registration.addEventListener('updatefound', () => {
+      const worker = registration.installing
+      worker?.addEventListener('statechange', () => { if (worker.state === 'installed') offer(worker) })
+    })
+    const { active } = await navigator.serviceWorker.ready
+    const wasm = new URL(`../dist/itera-${simd}.wasm`, engine).href
+    const channel = new MessageChannel()
+    channel.port1.onmessage = () => { document.documentElement.dataset.offline = 'ready' }
+    active?.postMessage({ type: 'keep', urls: [wasm] }, [channel.port2])
+  } catch { /* a browser that refuses: the page works as before, with a network */ }
+}
+
+/** @param {string} text @param {string} [action] @param {() => void} [run] */
+export function toast(text, action = '', run) {
+  const bar = byId('toast'), button = byId('toast-do')
+  byId('toast-text').textContent = text
+  button.textContent = action
+  button.hidden = !action
+  button.onclick = () => { bar.hidden = true; run?.() }
+  bar.hidden = false
+  clearTimeout(Number(bar.dataset.timer))
+  if (!action) bar.dataset.timer = String(setTimeout(() => { bar.hidden = true }, 4000))
+}
