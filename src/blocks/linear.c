@@ -8,7 +8,7 @@ void itera_linear(const itera_run *run, float *y, size_t y_stride, const itera_m
     assert(w->cols == input->K);
     if (!itera_is_float(w->type)) {
         if (!input->quantized) {
-            run->kernels->quantize_act(input->blocks, input->x, (size_t)input->T * (size_t)input->K);
+            run->kernels->quantize_act(input->blocks, input->x, input->T, input->K);
             input->quantized = true;
         }
         x = input->blocks;

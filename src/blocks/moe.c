@@ -124,7 +124,7 @@ static void forward(const itera_block *block, const itera_run *run, float *y, co
     } else {
         memset(y, 0, (size_t)T * D * sizeof(float));
         if (!itera_is_float(m->up.first.type) && !all.quantized) {
-            kernels->quantize_act(all.blocks, x, (size_t)T * D); /* once, before rows are gathered */
+            kernels->quantize_act(all.blocks, x, T, (int)D); /* once, before rows are gathered */
             all.quantized = true;
         }
     }

@@ -1,5 +1,5 @@
-/* Quantized products, a template. The variant defines ITERA_STEPS, ITERA_WIDEN, ITERA_DOT, ITERA_MADD and
- * operands().
+/* Quantized products, a template. The variant defines ITERA_STEPS, ITERA_WIDEN, ITERA_DOT, ITERA_MADD,
+ * step_of() and put_operands().
  *
  * One token: weights are unpacked in registers on their way from memory. More tokens: two groups of 4 rows
  * are unpacked into a panel on the stack, at most PANEL_BLOCKS blocks wide, and tiles of up to 4 tokens run
@@ -24,7 +24,7 @@ typedef struct panel_block {
 
 #if ITERA_WIDEN
 typedef struct tile_block {
-    int16_t x[32]; /* 128 high + low: even columns of 4 chunks, then odd columns, the order of operands() */
+    int16_t x[32]; /* 128 high + low: even columns of 4 chunks, then odd columns, the order of put_operands() */
     itera_act_sums sums;
 } tile_block;
 
@@ -40,21 +40,91 @@ ITERA_INLINE void widen_block(tile_block *out, const itera_act_block *block)
     }
     out->sums = block->fine;
 }
-#define PLANES(coarse) 1
-#define WORDS(block, plane) ((const uint8_t *)(block)->x)
-#define SUMS(block, is_coarse) (&(block)->sums)
+#define WORDS(block) ((const uint8_t *)(block)->x)
+#define SUMS(block) (&(block)->sums)
 #else
 typedef itera_act_block tile_block;
-#define PLANES(coarse) ((coarse) ? 1 : 2)
-#define WORDS(block, plane) ((const uint8_t *)((plane) == 0 ? (block)->high : (block)->low))
-#define SUMS(block, is_coarse) ((is_coarse) ? &(block)->coarse : &(block)->fine)
+#define WORDS(block) ((const uint8_t *)(block)->high)
+#define SUMS(block) (&(block)->coarse)
 #endif
 
-/* Minus the sum of the columns that a part (all, or a half) covers. */
-ITERA_INLINE int32_t part_nsum(const itera_act_sums *sums, int kind, int part)
+/* Minus the sum of the columns that a part (all, or a half) covers, times the offset. */
+ITERA_INLINE v128_t repayment(const itera_act_sums *sums, int kind, int part, v128_t offset)
 {
-    return kind != kind_halves ? sums->nsum : part == 0 ? sums->nsum_low : sums->nsum - sums->nsum_low;
+    v128_t nsum = wasm_v128_load32_splat(&sums->nsum);
+    if (kind == kind_halves) {
+        v128_t low = wasm_v128_load32_splat(&sums->nsum_low);
+        nsum = part == 0 ? low : wasm_i32x4_sub(nsum, low);
+    }
+    ITERA_PIN(nsum); /* or the compiler multiplies before it broadcasts, in registers of another kind */
+    return wasm_i32x4_mul(nsum, offset);
 }
+
+/* ---- The low plane of wide blocks ----
+ * A correction after the block's own term: high and low planes are summed apart, so that a block without it and
+ * a block whose low plane is all zeros have the same bits. At sixteen bits there is none. */
+#if ITERA_WIDEN
+#define IS_WIDE(block) 0
+#define LOW_WORDS(block) WORDS(block)
+#define LOW_D(block) 0.0f
+#define LOW_SUM(block) 0
+#define LOW_DSUM(block) 0.0f
+#define low_offset(acc, low, panel, offset) (void)(low)
+#define low_minimum(acc, low, panel, offset) (void)(low)
+static const tile_block no_low_plane;
+#else
+#define IS_WIDE(block) ((block)->wide)
+#define LOW_WORDS(block) ((const uint8_t *)(block)->low)
+#define LOW_D(block) (block)->fine.d
+#define LOW_SUM(block) ((block)->fine.nsum - 128 * (block)->coarse.nsum)
+#define LOW_DSUM(block) ((block)->fine.dsum - (block)->coarse.dsum)
+static const tile_block no_low_plane;
+
+/* The low planes of 4 tokens in one block, onto the sums. Not inlined: it is rare and long. */
+#define DEFINE_LOW_PLANES(name, kind)                                                                        \
+    static __attribute__((noinline)) void low_##name(v128_t acc[4][2], const tile_block *const low[4],       \
+                                                     const panel_block *panel, int offset)                   \
+    {                                                                                                        \
+        low_planes(acc, low, panel, offset, kind);                                                           \
+    }
+ITERA_INLINE void low_planes(v128_t acc[4][2], const tile_block *const low[4], const panel_block *panel, int offset,
+                             int kind)
+{
+    v128_t idot[4][2];
+    ITERA_UNROLL
+    for (int t = 0; t < 4; t++) {
+        idot[t][0] = idot[t][1] = wasm_i32x4_splat(kind == kind_offset ? LOW_SUM(low[t]) * offset : 0);
+    }
+    ITERA_UNROLL
+    for (int step = 0; step < ITERA_STEPS; step++) {
+        v128_t w0 = panel[0].w[step], w1 = panel[1].w[step];
+        ITERA_UNROLL
+        for (int t = 0; t < 4; t++) {
+            v128_t word = wasm_v128_load32_splat(LOW_WORDS(low[t]) + 4 * step);
+            idot[t][0] = ITERA_DOT(word, w0, idot[t][0]);
+            ITERA_PIN(idot[t][0]);
+            idot[t][1] = ITERA_DOT(word, w1, idot[t][1]);
+            ITERA_PIN(idot[t][1]);
+        }
+    }
+    ITERA_UNROLL
+    for (int t = 0; t < 4; t++) {
+        v128_t d = wasm_f32x4_splat(LOW_D(low[t])), dsum = wasm_f32x4_splat(LOW_DSUM(low[t]));
+        ITERA_UNROLL
+        for (int g = 0; g < 2; g++) {
+            acc[t][g] = ITERA_MADD(wasm_f32x4_mul(panel[g].scale, d), wasm_f32x4_convert_i32x4(idot[t][g]),
+                                   acc[t][g]);
+            if (kind == kind_minimum) {
+                acc[t][g] = ITERA_MADD(panel[g].extra, dsum, acc[t][g]);
+            }
+        }
+    }
+}
+
+DEFINE_LOW_PLANES(offset, kind_offset)
+DEFINE_LOW_PLANES(minimum, kind_minimum)
+#undef DEFINE_LOW_PLANES
+#endif
 
 /* ---- Tiles ---- */
 
@@ -79,9 +149,9 @@ typedef struct tile_place {
 ITERA_INLINE void tile(const tile_place *place, int tokens, int kind, int coarse)
 {
     v128_t acc[4][2];
+    const v128_t offset = wasm_i32x4_splat(place->offset);
     const tile_block *x[4];
     const panel_block *panel = place->panel;
-    (void)coarse;
     ITERA_UNROLL
     for (int t = 0; t < tokens; t++) {
         const float *yt = place->y + (size_t)t * place->y_stride;
@@ -103,58 +173,61 @@ ITERA_INLINE void tile(const tile_place *place, int tokens, int kind, int coarse
             v128_t idot[4][2];
             ITERA_UNROLL
             for (int t = 0; t < tokens; t++) {
-                idot[t][0] = idot[t][1] = wasm_i32x4_splat(0);
-                if (PLANES(coarse) == 1 && kind != kind_minimum) {
-                    int32_t nsum = part_nsum(SUMS(x[t], coarse), kind, part);
-                    idot[t][0] = idot[t][1] = wasm_i32x4_splat(nsum * place->offset);
-                }
+                idot[t][0] = idot[t][1] =
+                    kind == kind_minimum ? wasm_i32x4_splat(0) : repayment(SUMS(x[t]), kind, part, offset);
             }
             ITERA_UNROLL
-            for (int plane = 0; plane < PLANES(coarse); plane++) {
+            for (int step = part * steps; step < (part + 1) * steps; step++) {
+                v128_t w0 = panel[0].w[step], w1 = panel[1].w[step];
                 ITERA_UNROLL
-                for (int step = 0; step < steps; step++) {
-                    v128_t w0 = panel[0].w[part * steps + step], w1 = panel[1].w[part * steps + step];
-                    ITERA_UNROLL
-                    for (int t = 0; t < tokens; t++) {
-                        v128_t word = wasm_v128_load32_splat(WORDS(x[t], plane) + 4 * (part * steps + step));
-                        idot[t][0] = ITERA_DOT(word, w0, idot[t][0]);
-                        ITERA_PIN(idot[t][0]);
-                        idot[t][1] = ITERA_DOT(word, w1, idot[t][1]);
-                        ITERA_PIN(idot[t][1]);
-                    }
-                }
-                if (PLANES(coarse) == 2 && plane == 0) {
-                    ITERA_UNROLL
-                    for (int t = 0; t < tokens; t++) {
-                        idot[t][0] = wasm_i32x4_shl(idot[t][0], 7);
-                        idot[t][1] = wasm_i32x4_shl(idot[t][1], 7);
-                        if (kind != kind_minimum) {
-                            v128_t repaid =
-                                wasm_i32x4_splat(part_nsum(SUMS(x[t], coarse), kind, part) * place->offset);
-                            idot[t][0] = wasm_i32x4_add(idot[t][0], repaid);
-                            idot[t][1] = wasm_i32x4_add(idot[t][1], repaid);
-                        }
-                        ITERA_PIN(idot[t][0]);
-                        ITERA_PIN(idot[t][1]);
-                    }
+                for (int t = 0; t < tokens; t++) {
+                    v128_t word = wasm_v128_load32_splat(WORDS(x[t]) + 4 * step);
+                    idot[t][0] = ITERA_DOT(word, w0, idot[t][0]);
+                    ITERA_PIN(idot[t][0]);
+                    idot[t][1] = ITERA_DOT(word, w1, idot[t][1]);
+                    ITERA_PIN(idot[t][1]);
                 }
             }
             v128_t scale0 = part == 0 ? panel[0].scale : panel[0].extra;
             v128_t scale1 = part == 0 ? panel[1].scale : panel[1].extra;
             ITERA_UNROLL
             for (int t = 0; t < tokens; t++) {
-                v128_t d = wasm_v128_load32_splat(&SUMS(x[t], coarse)->d);
+                v128_t d = wasm_v128_load32_splat(&SUMS(x[t])->d);
                 acc[t][0] =
                     ITERA_MADD(wasm_f32x4_mul(scale0, d), wasm_f32x4_convert_i32x4(idot[t][0]), acc[t][0]);
                 acc[t][1] =
                     ITERA_MADD(wasm_f32x4_mul(scale1, d), wasm_f32x4_convert_i32x4(idot[t][1]), acc[t][1]);
                 if (kind == kind_minimum) {
-                    v128_t dsum = wasm_v128_load32_splat(&SUMS(x[t], coarse)->dsum);
+                    v128_t dsum = wasm_v128_load32_splat(&SUMS(x[t])->dsum);
                     acc[t][0] = ITERA_MADD(panel[0].extra, dsum, acc[t][0]);
                     acc[t][1] = ITERA_MADD(panel[1].extra, dsum, acc[t][1]);
                 }
                 ITERA_PIN(acc[t][0]);
                 ITERA_PIN(acc[t][1]);
+            }
+        }
+        int wide = 0;
+        ITERA_UNROLL
+        for (int t = 0; t < tokens; t++) {
+            wide |= coarse ? 0 : IS_WIDE(x[t]);
+        }
+        if (wide) {
+            const tile_block *low[4];
+            v128_t sums[4][2];
+            for (int t = 0; t < 4; t++) {
+                low[t] = t < tokens && IS_WIDE(x[t]) ? x[t] : &no_low_plane;
+                sums[t][0] = acc[t < tokens ? t : 0][0];
+                sums[t][1] = acc[t < tokens ? t : 0][1];
+            }
+            if (kind == kind_minimum) {
+                low_minimum(sums, low, panel, place->offset);
+            } else {
+                low_offset(sums, low, panel, place->offset);
+            }
+            ITERA_UNROLL
+            for (int t = 0; t < tokens; t++) {
+                acc[t][0] = sums[t][0];
+                acc[t][1] = sums[t][1];
             }
         }
         ITERA_UNROLL
@@ -207,17 +280,24 @@ DEFINE_TILES(halves, kind_halves, 1)
 ITERA_INLINE void fill(panel_block *panel, const uint8_t *group, size_t begin, int blocks,
                        const vector_type *type)
 {
+    const unpack_constants k = make_constants();
     const uint8_t *block = group + begin / (size_t)type->subs * type->block_bytes;
     for (int i = 0; i < blocks; block += type->block_bytes) {
+        v128_t head[2];
+        type->head(head, block, &k);
         for (int sub = 0; sub < type->subs; sub++, i++, panel += 2) {
-            v128_t q[8];
-            type->quants(q, block, sub);
-            operands(panel->w, q);
-            panel->scale = type->scale(block, sub, 0);
+            ITERA_UNROLL
+            for (int v = 0; v < 4; v++) {
+                v128_t q[2];
+                type->pair(q, block, sub, v, &k);
+                put_operands(panel->w, v, q[0], &k);
+                put_operands(panel->w, v + 4, q[1], &k);
+            }
+            panel->scale = type->scale(head, block, sub, 0);
             if (type->kind == kind_halves) {
-                panel->extra = type->scale(block, sub, 1);
+                panel->extra = type->scale(head, block, sub, 1);
             } else if (type->kind == kind_minimum) {
-                panel->extra = type->min(block, sub);
+                panel->extra = type->min(head, block, sub);
             }
         }
     }
@@ -273,44 +353,70 @@ static void matmul_panels(float *y, size_t y_stride, const itera_matrix *w, cons
 
 /* ---- One token ---- */
 
+/* Onto idot[0] the first half of the columns, onto idot[1] the second. */
+ITERA_INLINE void block_dots(v128_t idot[2], const uint8_t *words, const uint8_t *block, int sub,
+                             const vector_type *type, const unpack_constants *k)
+{
+    ITERA_UNROLL
+    for (int v = 0; v < 4; v++) {
+        v128_t q[2], w[ITERA_STEPS];
+        type->pair(q, block, sub, v, k);
+        ITERA_UNROLL
+        for (int half = 0; half < 2; half++) {
+            int chunk = v + 4 * half;
+            put_operands(w, chunk, q[half], k);
+            ITERA_UNROLL
+            for (int i = 0; i < ITERA_STEPS / 8; i++) {
+                int step = step_of(chunk, i);
+                idot[half] = ITERA_DOT(wasm_v128_load32_splat(words + 4 * step), w[step], idot[half]);
+            }
+            ITERA_PIN(idot[half]);
+        }
+    }
+}
+
 /* One group by one token: a single stream through memory, in the order that prefetchers like (two groups side
  * by side read at half the speed); the dot products of different blocks do not wait for each other. */
 ITERA_INLINE v128_t one_token(v128_t acc, const uint8_t *block, const tile_block *x, int blocks,
                               const vector_type *type)
 {
-    const int planes = PLANES(type->coarse);
-    const int parts = type->kind == kind_halves ? 2 : 1;
-    const int steps = ITERA_STEPS / parts;
+    const unpack_constants k = make_constants();
+    const v128_t offset = wasm_i32x4_splat(type->offset);
     for (int i = 0; i < blocks; block += type->block_bytes) {
+        v128_t head[2];
+        type->head(head, block, &k);
         for (int sub = 0; sub < type->subs; sub++, i++, x++) {
-            const itera_act_sums *sums = SUMS(x, type->coarse);
-            v128_t d = wasm_v128_load32_splat(&sums->d);
-            v128_t q[8], w[ITERA_STEPS];
-            type->quants(q, block, sub);
-            operands(w, q);
-            ITERA_UNROLL
-            for (int part = 0; part < parts; part++) {
-                v128_t even[2], odd[2]; /* of each plane */
-                even[0] = even[1] = odd[0] = odd[1] = wasm_i32x4_splat(0);
-                even[planes - 1] = wasm_i32x4_splat(part_nsum(sums, type->kind, part) * type->offset);
-                ITERA_UNROLL
-                for (int step = part * steps; step < (part + 1) * steps; step += 2) {
-                    ITERA_UNROLL
-                    for (int plane = 0; plane < planes; plane++) {
-                        const uint8_t *words = WORDS(x, plane) + 4 * step;
-                        even[plane] = ITERA_DOT(wasm_v128_load32_splat(words), w[step], even[plane]);
-                        odd[plane] = ITERA_DOT(wasm_v128_load32_splat(words + 4), w[step + 1], odd[plane]);
-                    }
-                }
-                v128_t idot = wasm_i32x4_add(even[0], odd[0]);
-                if (planes == 2) {
-                    idot = wasm_i32x4_add(wasm_i32x4_shl(idot, 7), wasm_i32x4_add(even[1], odd[1]));
-                }
-                v128_t scale = wasm_f32x4_mul(type->scale(block, sub, part), d);
-                acc = ITERA_MADD(scale, wasm_f32x4_convert_i32x4(idot), acc);
+            v128_t idot[2] = {wasm_i32x4_splat(0), wasm_i32x4_splat(0)};
+            if (type->kind == kind_halves) {
+                idot[1] = repayment(SUMS(x), type->kind, 1, offset);
             }
+            if (type->kind != kind_minimum) {
+                idot[0] = repayment(SUMS(x), type->kind, 0, offset);
+            }
+            block_dots(idot, WORDS(x), block, sub, type, &k);
+
+            v128_t d = wasm_v128_load32_splat(&SUMS(x)->d), scale = type->scale(head, block, sub, 0);
+            if (type->kind == kind_halves) {
+                acc = ITERA_MADD(wasm_f32x4_mul(scale, d), wasm_f32x4_convert_i32x4(idot[0]), acc);
+                acc = ITERA_MADD(wasm_f32x4_mul(type->scale(head, block, sub, 1), d),
+                                 wasm_f32x4_convert_i32x4(idot[1]), acc);
+                continue;
+            }
+            v128_t sum = wasm_f32x4_convert_i32x4(wasm_i32x4_add(idot[0], idot[1]));
+            acc = ITERA_MADD(wasm_f32x4_mul(scale, d), sum, acc);
             if (type->kind == kind_minimum) {
-                acc = ITERA_MADD(type->min(block, sub), wasm_v128_load32_splat(&sums->dsum), acc);
+                acc = ITERA_MADD(type->min(head, block, sub), wasm_v128_load32_splat(&SUMS(x)->dsum), acc);
+            }
+
+            if (!type->coarse && IS_WIDE(x)) {
+                idot[0] = wasm_i32x4_splat(type->kind == kind_offset ? LOW_SUM(x) * type->offset : 0);
+                idot[1] = wasm_i32x4_splat(0);
+                block_dots(idot, LOW_WORDS(x), block, sub, type, &k);
+                sum = wasm_f32x4_convert_i32x4(wasm_i32x4_add(idot[0], idot[1]));
+                acc = ITERA_MADD(wasm_f32x4_mul(scale, wasm_f32x4_splat(LOW_D(x))), sum, acc);
+                if (type->kind == kind_minimum) {
+                    acc = ITERA_MADD(type->min(head, block, sub), wasm_f32x4_splat(LOW_DSUM(x)), acc);
+                }
             }
         }
     }
