@@ -70,6 +70,8 @@ typedef struct itera_act_block {
  *   quantized   acc = 0; for each 32 columns:  acc = acc + (scale * d) * (float)i,  i = sum of q_w * q_x
  *               and, for types with a minimum,  acc = acc + min * dsum  after it (min is negative for the
  *               K types); Q6_K adds (scale * d) * (float)i for the first 16 columns, then for the second.
+ *               `relaxed` takes i from the high planes; after each 1024 columns follow the low planes of the
+ *               wide blocks among them, in the same form, block by block.
  *               Scales are taken as finite: see itera_finite_half_to_f32, which reads F16 weights too.
  *   F32, F16, BF16   acc = 0; for each 16 columns (fewer in the last block):  part = 0;
  *               part = part + w * x for each column in order;  acc = acc + part. */

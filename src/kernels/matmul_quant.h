@@ -4,7 +4,8 @@
  * One token: weights are unpacked in registers on their way from memory. More tokens: two groups of 4 rows
  * are unpacked into a panel on the stack, at most PANEL_BLOCKS blocks wide, and tiles of up to 4 tokens run
  * over it; its kind is all that a tile knows of the type. Between panels the running sums live in y: storing
- * an f32 loses nothing, so results depend neither on where panels end nor on how many tokens share a tile. */
+ * an f32 loses nothing, so results do not depend on how many tokens share a tile, nor, but for the order of low
+ * planes, on where panels end. */
 
 #if ITERA_WIDEN
 #define PANEL_BLOCKS 16 /* 512 columns: 9 kB of weights, 20 kB of widened activations */
@@ -60,72 +61,6 @@ ITERA_INLINE v128_t repayment(const itera_act_sums *sums, int kind, int part, v1
     return wasm_i32x4_mul(nsum, offset);
 }
 
-/* ---- The low plane of wide blocks ----
- * A correction after the block's own term: high and low planes are summed apart, so that a block without it and
- * a block whose low plane is all zeros have the same bits. At sixteen bits there is none. */
-#if ITERA_WIDEN
-#define IS_WIDE(block) 0
-#define LOW_WORDS(block) WORDS(block)
-#define LOW_D(block) 0.0f
-#define LOW_SUM(block) 0
-#define LOW_DSUM(block) 0.0f
-#define low_offset(acc, low, panel, offset) (void)(low)
-#define low_minimum(acc, low, panel, offset) (void)(low)
-static const tile_block no_low_plane;
-#else
-#define IS_WIDE(block) ((block)->wide)
-#define LOW_WORDS(block) ((const uint8_t *)(block)->low)
-#define LOW_D(block) (block)->fine.d
-#define LOW_SUM(block) ((block)->fine.nsum - 128 * (block)->coarse.nsum)
-#define LOW_DSUM(block) ((block)->fine.dsum - (block)->coarse.dsum)
-static const tile_block no_low_plane;
-
-/* The low planes of 4 tokens in one block, onto the sums. Not inlined: it is rare and long. */
-#define DEFINE_LOW_PLANES(name, kind)                                                                        \
-    static __attribute__((noinline)) void low_##name(v128_t acc[4][2], const tile_block *const low[4],       \
-                                                     const panel_block *panel, int offset)                   \
-    {                                                                                                        \
-        low_planes(acc, low, panel, offset, kind);                                                           \
-    }
-ITERA_INLINE void low_planes(v128_t acc[4][2], const tile_block *const low[4], const panel_block *panel, int offset,
-                             int kind)
-{
-    v128_t idot[4][2];
-    ITERA_UNROLL
-    for (int t = 0; t < 4; t++) {
-        idot[t][0] = idot[t][1] = wasm_i32x4_splat(kind == kind_offset ? LOW_SUM(low[t]) * offset : 0);
-    }
-    ITERA_UNROLL
-    for (int step = 0; step < ITERA_STEPS; step++) {
-        v128_t w0 = panel[0].w[step], w1 = panel[1].w[step];
-        ITERA_UNROLL
-        for (int t = 0; t < 4; t++) {
-            v128_t word = wasm_v128_load32_splat(LOW_WORDS(low[t]) + 4 * step);
-            idot[t][0] = ITERA_DOT(word, w0, idot[t][0]);
-            ITERA_PIN(idot[t][0]);
-            idot[t][1] = ITERA_DOT(word, w1, idot[t][1]);
-            ITERA_PIN(idot[t][1]);
-        }
-    }
-    ITERA_UNROLL
-    for (int t = 0; t < 4; t++) {
-        v128_t d = wasm_f32x4_splat(LOW_D(low[t])), dsum = wasm_f32x4_splat(LOW_DSUM(low[t]));
-        ITERA_UNROLL
-        for (int g = 0; g < 2; g++) {
-            acc[t][g] = ITERA_MADD(wasm_f32x4_mul(panel[g].scale, d), wasm_f32x4_convert_i32x4(idot[t][g]),
-                                   acc[t][g]);
-            if (kind == kind_minimum) {
-                acc[t][g] = ITERA_MADD(panel[g].extra, dsum, acc[t][g]);
-            }
-        }
-    }
-}
-
-DEFINE_LOW_PLANES(offset, kind_offset)
-DEFINE_LOW_PLANES(minimum, kind_minimum)
-#undef DEFINE_LOW_PLANES
-#endif
-
 /* ---- Tiles ---- */
 
 ITERA_INLINE v128_t load_rows(const float *y, int rows) { return itera_load_part(y, (size_t)rows); }
@@ -146,7 +81,7 @@ typedef struct tile_place {
 } tile_place;
 
 /* `tokens` tokens by 2 groups over a panel. */
-ITERA_INLINE void tile(const tile_place *place, int tokens, int kind, int coarse)
+ITERA_INLINE void tile(const tile_place *place, int tokens, int kind)
 {
     v128_t acc[4][2];
     const v128_t offset = wasm_i32x4_splat(place->offset);
@@ -206,30 +141,6 @@ ITERA_INLINE void tile(const tile_place *place, int tokens, int kind, int coarse
                 ITERA_PIN(acc[t][1]);
             }
         }
-        int wide = 0;
-        ITERA_UNROLL
-        for (int t = 0; t < tokens; t++) {
-            wide |= coarse ? 0 : IS_WIDE(x[t]);
-        }
-        if (wide) {
-            const tile_block *low[4];
-            v128_t sums[4][2];
-            for (int t = 0; t < 4; t++) {
-                low[t] = t < tokens && IS_WIDE(x[t]) ? x[t] : &no_low_plane;
-                sums[t][0] = acc[t < tokens ? t : 0][0];
-                sums[t][1] = acc[t < tokens ? t : 0][1];
-            }
-            if (kind == kind_minimum) {
-                low_minimum(sums, low, panel, place->offset);
-            } else {
-                low_offset(sums, low, panel, place->offset);
-            }
-            ITERA_UNROLL
-            for (int t = 0; t < tokens; t++) {
-                acc[t][0] = sums[t][0];
-                acc[t][1] = sums[t][1];
-            }
-        }
         ITERA_UNROLL
         for (int t = 0; t < tokens; t++) {
             x[t]++;
@@ -252,27 +163,110 @@ ITERA_INLINE void tile_advance(tile_place *place, int tokens)
     place->x += (size_t)tokens * place->x_stride;
 }
 
-#define DEFINE_TILES(name, kind, coarse)                                                                     \
+#define DEFINE_TILES(name, kind)                                                                             \
     static void tiles_##name(tile_place place, int tokens)                                                   \
     {                                                                                                        \
         for (; tokens >= 4; tokens -= 4, tile_advance(&place, 4)) {                                          \
-            tile(&place, 4, kind, coarse);                                                                   \
+            tile(&place, 4, kind);                                                                           \
         }                                                                                                    \
         for (; tokens > 0; tokens--, tile_advance(&place, 1)) {                                              \
-            tile(&place, 1, kind, coarse);                                                                   \
+            tile(&place, 1, kind);                                                                           \
         }                                                                                                    \
     }
 
-DEFINE_TILES(offset, kind_offset, 0)
-DEFINE_TILES(minimum, kind_minimum, 0)
-#if ITERA_WIDEN
-#define tiles_minimum_k tiles_minimum
-DEFINE_TILES(halves, kind_halves, 0)
-#else
-DEFINE_TILES(minimum_k, kind_minimum, 1)
-DEFINE_TILES(halves, kind_halves, 1)
-#endif
+DEFINE_TILES(offset, kind_offset)
+DEFINE_TILES(minimum, kind_minimum)
+DEFINE_TILES(halves, kind_halves)
 #undef DEFINE_TILES
+
+/* ---- The low plane of wide blocks ----
+ * A correction after the high planes of a panel, block by block. Which tokens have one differs from block to block:
+ * they are gathered, so that 4 of them make a tile. At sixteen bits there is no low plane. */
+
+#if !ITERA_WIDEN
+
+#define LOW_WORDS(block) ((const uint8_t *)(block)->low)
+
+/* Minus the sum of the low plane, and d times its sum. */
+ITERA_INLINE int32_t low_nsum(const itera_act_block *block) { return block->fine.nsum - 128 * block->coarse.nsum; }
+
+ITERA_INLINE float low_dsum(const itera_act_block *block) { return block->fine.dsum - block->coarse.dsum; }
+
+typedef struct wide_tokens {
+    int count[PANEL_BLOCKS];
+    uint8_t token[PANEL_BLOCKS][PANEL_TOKENS];
+} wide_tokens;
+
+static void find_wide(wide_tokens *wide, const tile_place *place, int tokens)
+{
+    for (int block = 0; block < place->blocks; block++) {
+        int count = 0;
+        for (int t = 0; t < tokens; t++) {
+            wide->token[block][count] = (uint8_t)t;
+            count += place->x[(size_t)t * place->x_stride + (size_t)block].wide;
+        }
+        wide->count[block] = count;
+    }
+}
+
+/* One block of up to 4 tokens by 2 groups. */
+ITERA_INLINE void low_tile(const tile_place *place, int block, const uint8_t *members, int count, int kind)
+{
+    static const itera_act_block nothing;
+    const panel_block *panel = place->panel + 2 * block;
+    const itera_act_block *x[4];
+    v128_t idot[4][2];
+    ITERA_UNROLL
+    for (int t = 0; t < 4; t++) {
+        x[t] = t < count ? place->x + (size_t)members[t] * place->x_stride + block : &nothing;
+        idot[t][0] = idot[t][1] = wasm_i32x4_splat(kind == kind_offset ? low_nsum(x[t]) * place->offset : 0);
+    }
+    ITERA_UNROLL
+    for (int step = 0; step < ITERA_STEPS; step++) {
+        v128_t w0 = panel[0].w[step], w1 = panel[1].w[step];
+        ITERA_UNROLL
+        for (int t = 0; t < 4; t++) {
+            v128_t word = wasm_v128_load32_splat(LOW_WORDS(x[t]) + 4 * step);
+            idot[t][0] = ITERA_DOT(word, w0, idot[t][0]);
+            ITERA_PIN(idot[t][0]);
+            idot[t][1] = ITERA_DOT(word, w1, idot[t][1]);
+            ITERA_PIN(idot[t][1]);
+        }
+    }
+    ITERA_UNROLL
+    for (int t = 0; t < 4; t++) {
+        v128_t d = wasm_f32x4_splat(x[t]->fine.d), dsum = wasm_f32x4_splat(low_dsum(x[t]));
+        ITERA_UNROLL
+        for (int g = 0; g < 2; g++) {
+            int rows = g == 0 ? place->rows0 : place->rows1;
+            if (t < count && rows > 0) {
+                float *y = place->y + (size_t)members[t] * place->y_stride + 4 * g;
+                v128_t acc = ITERA_MADD(wasm_f32x4_mul(panel[g].scale, d), wasm_f32x4_convert_i32x4(idot[t][g]),
+                                        load_rows(y, rows));
+                if (kind == kind_minimum) {
+                    acc = ITERA_MADD(panel[g].extra, dsum, acc);
+                }
+                store_rows(y, acc, rows);
+            }
+        }
+    }
+}
+
+#define DEFINE_LOW_PLANES(name, kind)                                                                        \
+    static void low_planes_##name(const tile_place *place, const wide_tokens *wide)                          \
+    {                                                                                                        \
+        for (int block = 0; block < place->blocks; block++) {                                                \
+            for (int i = 0; i < wide->count[block]; i += 4) {                                                \
+                low_tile(place, block, wide->token[block] + i, wide->count[block] - i, kind);                \
+            }                                                                                                \
+        }                                                                                                    \
+    }
+
+DEFINE_LOW_PLANES(offset, kind_offset)
+DEFINE_LOW_PLANES(minimum, kind_minimum)
+#undef DEFINE_LOW_PLANES
+
+#endif
 
 /* ---- The walk over panels, tokens and pairs of groups ---- */
 
@@ -307,11 +301,13 @@ typedef void (*fill_fn)(panel_block *panel, const uint8_t *group, size_t begin, 
 typedef void (*tiles_fn)(tile_place place, int tokens);
 
 static void matmul_panels(float *y, size_t y_stride, const itera_matrix *w, const itera_act_block *x, int T,
-                          int row_begin, int row_end, fill_fn fill_panel, tiles_fn tiles, int offset)
+                          int row_begin, int row_end, fill_fn fill_panel, tiles_fn tiles, const vector_type *type)
 {
     panel_block panel[2 * PANEL_BLOCKS];
 #if ITERA_WIDEN
-    tile_block wide[PANEL_TOKENS * PANEL_BLOCKS];
+    tile_block widened[PANEL_TOKENS * PANEL_BLOCKS];
+#else
+    wide_tokens wide;
 #endif
     size_t all_blocks = (size_t)w->cols / ITERA_PACK_COLS;
 
@@ -324,18 +320,21 @@ static void matmul_panels(float *y, size_t y_stride, const itera_matrix *w, cons
                                 .panel = panel,
                                 .blocks = blocks,
                                 .first = begin == 0,
-                                .offset = offset};
+                                .offset = type->offset};
 #if ITERA_WIDEN
             for (int i = 0; i < tokens; i++) {
                 for (int block = 0; block < blocks; block++) {
-                    widen_block(&wide[i * PANEL_BLOCKS + block], &xt[(size_t)i * all_blocks + (size_t)block]);
+                    widen_block(&widened[i * PANEL_BLOCKS + block], &xt[(size_t)i * all_blocks + (size_t)block]);
                 }
             }
-            place.x = wide;
+            place.x = widened;
             place.x_stride = PANEL_BLOCKS;
 #else
             place.x = xt;
             place.x_stride = all_blocks;
+            if (!type->coarse) {
+                find_wide(&wide, &place, tokens);
+            }
 #endif
             for (int row = row_begin; row < row_end; row += 8) {
                 const uint8_t *group = w->data + (size_t)(row / 4) * w->group_bytes;
@@ -346,6 +345,11 @@ static void matmul_panels(float *y, size_t y_stride, const itera_matrix *w, cons
                 /* A last group alone meets itself as its partner, which is not stored. */
                 fill_panel(panel + 1, place.rows1 > 0 ? group + w->group_bytes : group, begin, blocks);
                 tiles(place, tokens);
+#if !ITERA_WIDEN
+                if (!type->coarse) {
+                    (type->kind == kind_minimum ? low_planes_minimum : low_planes_offset)(&place, &wide);
+                }
+#endif
             }
         }
     }
@@ -378,13 +382,12 @@ ITERA_INLINE void block_dots(v128_t idot[2], const uint8_t *words, const uint8_t
 /* One group by one token: a single stream through memory, in the order that prefetchers like (two groups side
  * by side read at half the speed); the dot products of different blocks do not wait for each other. */
 ITERA_INLINE v128_t one_token(v128_t acc, const uint8_t *block, const tile_block *x, int blocks,
-                              const vector_type *type)
+                              const vector_type *type, const unpack_constants *k)
 {
-    const unpack_constants k = make_constants();
     const v128_t offset = wasm_i32x4_splat(type->offset);
     for (int i = 0; i < blocks; block += type->block_bytes) {
         v128_t head[2];
-        type->head(head, block, &k);
+        type->head(head, block, k);
         for (int sub = 0; sub < type->subs; sub++, i++, x++) {
             v128_t idot[2] = {wasm_i32x4_splat(0), wasm_i32x4_splat(0)};
             if (type->kind == kind_halves) {
@@ -393,7 +396,7 @@ ITERA_INLINE v128_t one_token(v128_t acc, const uint8_t *block, const tile_block
             if (type->kind != kind_minimum) {
                 idot[0] = repayment(SUMS(x), type->kind, 0, offset);
             }
-            block_dots(idot, WORDS(x), block, sub, type, &k);
+            block_dots(idot, WORDS(x), block, sub, type, k);
 
             v128_t d = wasm_v128_load32_splat(&SUMS(x)->d), scale = type->scale(head, block, sub, 0);
             if (type->kind == kind_halves) {
@@ -407,18 +410,51 @@ ITERA_INLINE v128_t one_token(v128_t acc, const uint8_t *block, const tile_block
             if (type->kind == kind_minimum) {
                 acc = ITERA_MADD(type->min(head, block, sub), wasm_v128_load32_splat(&SUMS(x)->dsum), acc);
             }
-
-            if (!type->coarse && IS_WIDE(x)) {
-                idot[0] = wasm_i32x4_splat(type->kind == kind_offset ? LOW_SUM(x) * type->offset : 0);
-                idot[1] = wasm_i32x4_splat(0);
-                block_dots(idot, LOW_WORDS(x), block, sub, type, &k);
-                sum = wasm_f32x4_convert_i32x4(wasm_i32x4_add(idot[0], idot[1]));
-                acc = ITERA_MADD(wasm_f32x4_mul(scale, wasm_f32x4_splat(LOW_D(x))), sum, acc);
-                if (type->kind == kind_minimum) {
-                    acc = ITERA_MADD(type->min(head, block, sub), wasm_f32x4_splat(LOW_DSUM(x)), acc);
-                }
-            }
         }
+    }
+    return acc;
+}
+
+#if ITERA_WIDEN
+
+ITERA_INLINE void matmul_one(float *y, const itera_matrix *w, const itera_act_block *x, int row_begin,
+                             int row_end, const vector_type *type)
+{
+    enum { MOST = PANEL_TOKENS * PANEL_BLOCKS };
+    tile_block widened[MOST];
+    const unpack_constants k = make_constants();
+    int all_blocks = w->cols / ITERA_PACK_COLS;
+    for (int begin = 0; begin < all_blocks; begin += MOST) {
+        int blocks = all_blocks - begin < MOST ? all_blocks - begin : MOST;
+        for (int block = 0; block < blocks; block++) {
+            widen_block(&widened[block], &x[begin + block]);
+        }
+        const uint8_t *data = w->data + (size_t)(begin / type->subs) * type->block_bytes;
+        for (int row = row_begin; row < row_end; row += 4) {
+            int rows = row_end - row < 4 ? row_end - row : 4;
+            v128_t acc = begin == 0 ? wasm_f32x4_splat(0.0f) : load_rows(y + row, rows);
+            acc = one_token(acc, data + (size_t)(row / 4) * w->group_bytes, widened, blocks, type, &k);
+            store_rows(y + row, acc, rows);
+        }
+    }
+}
+
+#else
+
+/* The low plane of one block of a 32-column type. */
+ITERA_INLINE v128_t one_low_plane(v128_t acc, const uint8_t *block, const itera_act_block *x,
+                                  const vector_type *type, const unpack_constants *k)
+{
+    v128_t head[2], idot[2] = {wasm_i32x4_splat(0), wasm_i32x4_splat(0)};
+    if (type->kind == kind_offset) {
+        idot[0] = wasm_i32x4_splat(low_nsum(x) * type->offset);
+    }
+    type->head(head, block, k);
+    block_dots(idot, LOW_WORDS(x), block, 0, type, k);
+    acc = ITERA_MADD(wasm_f32x4_mul(type->scale(head, block, 0, 0), wasm_f32x4_splat(x->fine.d)),
+                     wasm_f32x4_convert_i32x4(wasm_i32x4_add(idot[0], idot[1])), acc);
+    if (type->kind == kind_minimum) {
+        acc = ITERA_MADD(type->min(head, block, 0), wasm_f32x4_splat(low_dsum(x)), acc);
     }
     return acc;
 }
@@ -426,34 +462,29 @@ ITERA_INLINE v128_t one_token(v128_t acc, const uint8_t *block, const tile_block
 ITERA_INLINE void matmul_one(float *y, const itera_matrix *w, const itera_act_block *x, int row_begin,
                              int row_end, const vector_type *type)
 {
-    int all_blocks = w->cols / ITERA_PACK_COLS;
-#if ITERA_WIDEN
-    tile_block wide[PANEL_TOKENS * PANEL_BLOCKS];
-    int most = PANEL_TOKENS * PANEL_BLOCKS;
-#else
-    int most = all_blocks;
-#endif
-    for (int begin = 0; begin < all_blocks; begin += most) {
-        int blocks = all_blocks - begin < most ? all_blocks - begin : most;
-#if ITERA_WIDEN
-        for (int block = 0; block < blocks; block++) {
-            widen_block(&wide[block], &x[begin + block]);
+    const unpack_constants k = make_constants();
+    int blocks = w->cols / ITERA_PACK_COLS;
+    int most = type->coarse ? blocks : PANEL_BLOCKS; /* low planes follow the high ones of a panel */
+    for (int row = row_begin; row < row_end; row += 4) {
+        const uint8_t *group = w->data + (size_t)(row / 4) * w->group_bytes;
+        v128_t acc = wasm_f32x4_splat(0.0f);
+        for (int begin = 0; begin < blocks; begin += most) {
+            int end = blocks - begin < most ? blocks : begin + most;
+            acc = one_token(acc, group + (size_t)(begin / type->subs) * type->block_bytes, x + begin, end - begin,
+                            type, &k);
+            for (int i = begin; !type->coarse && i < end; i++) {
+                if (x[i].wide) {
+                    acc = one_low_plane(acc, group + (size_t)i * type->block_bytes, x + i, type, &k);
+                }
+            }
         }
-        const tile_block *words = wide;
-#else
-        const tile_block *words = x + begin;
-#endif
-        const uint8_t *data = w->data + (size_t)(begin / type->subs) * type->block_bytes;
-        for (int row = row_begin; row < row_end; row += 4) {
-            int rows = row_end - row < 4 ? row_end - row : 4;
-            v128_t acc = begin == 0 ? wasm_f32x4_splat(0.0f) : load_rows(y + row, rows);
-            acc = one_token(acc, data + (size_t)(row / 4) * w->group_bytes, words, blocks, type);
-            store_rows(y + row, acc, rows);
-        }
+        store_rows(y + row, acc, row_end - row < 4 ? row_end - row : 4);
     }
 }
 
-/* function: matmul_<type>; kind: the tiles that fit the descriptor's kind and coarseness. */
+#endif
+
+/* function: matmul_<type>; kind: the tiles that fit the descriptor's kind. */
 #define ITERA_DEFINE_QUANT_MATMUL(function, type, kind)                                                      \
     static void fill_##function(panel_block *panel, const uint8_t *group, size_t begin, int blocks)          \
     {                                                                                                        \
@@ -465,8 +496,7 @@ ITERA_INLINE void matmul_one(float *y, const itera_matrix *w, const itera_act_bl
         if (T == 1) {                                                                                        \
             matmul_one(y, w, x, row_begin, row_end, &type);                                                  \
         } else {                                                                                             \
-            matmul_panels(y, y_stride, w, x, T, row_begin, row_end, fill_##function, tiles_##kind,           \
-                          type.offset);                                                                      \
+            matmul_panels(y, y_stride, w, x, T, row_begin, row_end, fill_##function, tiles_##kind, &type);   \
         }                                                                                                    \
     }
 
@@ -474,6 +504,6 @@ ITERA_DEFINE_QUANT_MATMUL(matmul_q4_0, vector_q4_0, offset)
 ITERA_DEFINE_QUANT_MATMUL(matmul_q4_1, vector_q4_1, minimum)
 ITERA_DEFINE_QUANT_MATMUL(matmul_q5_0, vector_q5_0, offset)
 ITERA_DEFINE_QUANT_MATMUL(matmul_q5_1, vector_q5_1, minimum)
-ITERA_DEFINE_QUANT_MATMUL(matmul_q4_k, vector_q4_k, minimum_k)
-ITERA_DEFINE_QUANT_MATMUL(matmul_q5_k, vector_q5_k, minimum_k)
+ITERA_DEFINE_QUANT_MATMUL(matmul_q4_k, vector_q4_k, minimum)
+ITERA_DEFINE_QUANT_MATMUL(matmul_q5_k, vector_q5_k, minimum)
 ITERA_DEFINE_QUANT_MATMUL(matmul_q6_k, vector_q6_k, halves)
