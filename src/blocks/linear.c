@@ -14,8 +14,9 @@ static void quantize_tokens(void *context, itera_team team)
     const quantizing *q = context;
     const size_t K = (size_t)q->input->K;
     itera_range tokens = itera_share(team, q->input->T, 1);
-    size_t first = (size_t)tokens.begin * K, count = (size_t)(tokens.end - tokens.begin) * K;
-    q->kernels->quantize_act(q->input->blocks + first / ITERA_ACT_BLOCK, q->input->x + first, count);
+    const size_t first = (size_t)tokens.begin * K;
+    q->kernels->quantize_act(q->input->blocks + first / ITERA_ACT_BLOCK, q->input->x + first,
+                             tokens.end - tokens.begin, q->input->K);
 }
 
 void itera_input_prepare(const itera_run *run, itera_input *input, itera_type type)

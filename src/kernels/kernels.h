@@ -39,13 +39,15 @@ typedef struct itera_matrix {
  * Input of the quantized products: blocks of 32 columns, symmetric, 15 bits, nearest even:
  * d = max|x| / 16256, q = round(x * (16256 / max|x|)), 16256 = 128 * 127.
  *
- * Fifteen bits because eight are not enough: rounding the activations to 8 bits costs more accuracy than any
- * of the weight formats, and a mixture of experts turns such an error into another expert. Where products are
- * made by 16-bit multiplications (scalar, simd128) the bits are free. The 8-bit dot product of relaxed SIMD
- * takes q as two planes, q = 128 high + low, and the K types, whose blocks llama.cpp rounds more coarsely
- * than ours, by the high plane alone. The sums are in the form in which products use them. */
+ * Where products are made by 16-bit multiplications (scalar, simd128) the bits are free. The 8-bit dot product of
+ * relaxed SIMD takes q as two planes, q = 128 high + low. The high plane alone is what llama.cpp's products of
+ * 32-column types see, and more than its K types see, whose blocks are of 256. The low plane costs as much again
+ * and is taken by the 32-column types in `wide` blocks only, those whose activations are large beside the rest of
+ * the row: few blocks, but most of the error (tests/bench/LOG.md). The sums are in the form in which products use
+ * them. */
 #define ITERA_ACT_BLOCK 32
 #define ITERA_ACT_LARGEST 16256
+#define ITERA_ACT_WIDE 1.35f /* a wide block's d^2 is more than so many times the mean over its row */
 typedef struct itera_act_sums {
     float d;
     float dsum;       /* d times the sum of all q: times a weight's minimum, it repays the minima */
@@ -57,7 +59,8 @@ typedef struct itera_act_block {
     int8_t low[ITERA_ACT_BLOCK];  /* q - 128 high: -64 to 63 */
     itera_act_sums fine;          /* of q */
     itera_act_sums coarse;        /* of high alone: its d is 128 times the fine one */
-} itera_act_block;                /* 96 bytes */
+    int32_t wide;                 /* 0 or 1 */
+} itera_act_block;                /* 100 bytes */
 
 #define ITERA_FLOAT_BLOCK 16 /* columns of a partial sum of the float products, see below */
 
@@ -67,6 +70,8 @@ typedef struct itera_act_block {
  *   quantized   acc = 0; for each 32 columns:  acc = acc + (scale * d) * (float)i,  i = sum of q_w * q_x
  *               and, for types with a minimum,  acc = acc + min * dsum  after it (min is negative for the
  *               K types); Q6_K adds (scale * d) * (float)i for the first 16 columns, then for the second.
+ *               `relaxed` takes i from the high planes; after each 1024 columns follow the low planes of the
+ *               wide blocks among them, in the same form, block by block.
  *               Scales are taken as finite: see itera_finite_half_to_f32, which reads F16 weights too.
  *   F32, F16, BF16   acc = 0; for each 16 columns (fewer in the last block):  part = 0;
  *               part = part + w * x for each column in order;  acc = acc + part. */
@@ -87,9 +92,9 @@ typedef struct itera_kernels {
 
     itera_matmul_fn matmul[ITERA_TYPE_LIMIT]; /* by itera_type; NULL for ids that are not a type */
 
-    /* out: [n / 32] blocks; x: [n] f32, n a multiple of 32. Blocks of zeros get d = 0; so do blocks in which
+    /* out: [T, K / 32] blocks; x: [T, K] f32, K a multiple of 32. Blocks of zeros get d = 0; so do blocks in which
      * nothing reaches 2^-100. NaN counts as zero; an infinity makes its block's d infinite. */
-    void (*quantize_act)(itera_act_block *out, const float *x, size_t n);
+    void (*quantize_act)(itera_act_block *out, const float *x, int T, int K);
 
     /* y[t,d] = x[t,d] / sqrt(mean_d(x^2) + eps) * weight[d]; weight NULL means ones. y may be x.
      * x and y rows are `stride` floats apart. */

@@ -21,7 +21,7 @@
     ITERA_DECLARE_MATMUL(q4_k, v)                                                                            \
     ITERA_DECLARE_MATMUL(q5_k, v)                                                                            \
     ITERA_DECLARE_MATMUL(q6_k, v)                                                                            \
-    void itera_quantize_act_##v(itera_act_block *out, const float *x, size_t n);                             \
+    void itera_quantize_act_##v(itera_act_block *out, const float *x, int T, int K);                        \
     void itera_rms_norm_##v(float *y, const float *x, const float *weight, int T, int D, size_t stride,      \
                             float eps);                                                                      \
     void itera_layer_norm_##v(float *y, const float *x, const float *weight, const float *bias, int T,       \
@@ -48,6 +48,9 @@
     void itera_attention_##v(float *out, size_t out_stride, const float *q, size_t q_stride,                 \
                              const float *k, const float *v_, size_t kv_stride, int T, int kv_heads,         \
                              int heads, int S, int P, float scale);
+
+/* Finds the wide blocks of one row; the same in all variants. */
+void itera_mark_wide(itera_act_block *row, size_t blocks);
 
 ITERA_DECLARE_VARIANT(scalar)
 #if ITERA_HAVE_SIMD128

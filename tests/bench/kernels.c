@@ -69,11 +69,21 @@ EXPORT(product_prepare) double product_prepare(int type, int R, int K, int T, in
     uint8_t *data = aligned((size_t)copies * product.bytes);
     uint8_t *row = malloc(row_bytes);
     for (size_t i = 0; i < row_bytes; i++) {
-        row[i] = (uint8_t)(random_bits() & 0x2f); /* any bytes of small halves will do as blocks */
+        row[i] = (uint8_t)random_bits();
     }
-    if (info->block_elements == 1) { /* normal numbers of either sign: subnormal ones slow some machines down */
-        for (size_t i = 1; i < row_bytes; i += 2) {
-            row[i] = (uint8_t)((random_bits() & 0x83) | 0x2c);
+    /* What scales a block is made a normal number of modest size: subnormal ones slow some machines down. */
+    size_t scales[2] = {type == ITERA_TYPE_F32 ? 2 : 0, type == ITERA_TYPE_F32 ? 2 : 0};
+    switch (type) {
+    case ITERA_TYPE_Q4_1:
+    case ITERA_TYPE_Q5_1:
+    case ITERA_TYPE_Q4_K:
+    case ITERA_TYPE_Q5_K: scales[1] = 2; break;
+    case ITERA_TYPE_Q6_K: scales[0] = scales[1] = 208; break;
+    default: break;
+    }
+    for (uint8_t *block = row; block < row + row_bytes; block += info->block_bytes) {
+        for (int i = 0; i < 2; i++) {
+            block[scales[i] + 1] = (uint8_t)((block[scales[i] + 1] & 0x83) | (info->block_elements == 1 ? 0x3c : 0x24));
         }
     }
     const void *rows[4] = {row, row, row, row};
@@ -85,10 +95,13 @@ EXPORT(product_prepare) double product_prepare(int type, int R, int K, int T, in
     product.w.data = data;
 
     float *x = floats((size_t)T * (size_t)K, -1.0f, 1.0f);
+    for (size_t i = 0; i < (size_t)T * (size_t)K; i++) {
+        x[i] *= i / 32 % 24 == 7 || i / 32 % 24 == 20 ? 2.0f : 1.0f; /* channels larger than the rest */
+    }
     product.x = x;
     if (info->block_elements > 1) {
         product.x = malloc((size_t)T * (size_t)K / 32 * sizeof(itera_act_block));
-        itera_kernels_get(ITERA_SCALAR)->quantize_act(product.x, x, (size_t)T * (size_t)K);
+        itera_kernels_get(ITERA_SCALAR)->quantize_act(product.x, x, T, K);
         free(x);
     }
     product.y = aligned((size_t)T * (size_t)R * sizeof(float));
@@ -171,7 +184,7 @@ EXPORT(elementwise_run) void elementwise_run(int variant, int which, int n, int 
         case 1: kernels->softplus(y, x, (size_t)n); break;
         case 2: kernels->gelu_erf(y, x, (size_t)n); break;
         case 3: kernels->exp(y, x, (size_t)n); break;
-        case 4: kernels->quantize_act(blocks, x, (size_t)n); break;
+        case 4: kernels->quantize_act(blocks, x, 1, n); break;
         case 5: kernels->rms_norm(y, x, NULL, 1, n, (size_t)n, 1e-5f); break;
         default: break;
         }
