@@ -32,6 +32,9 @@ WASM_CFLAGS += -fvisibility=hidden      # only what exports.c marks with export_
 # would be larger, and no use.
 WASM_PLAIN := -fno-vectorize -fno-slp-vectorize
 WASM_SOURCE_FLAGS = $(if $(and $(filter-out scalar,$(1)),$(filter %_scalar.c,$(2))),$(WASM_PLAIN))
+# What runs once a token or once a file, and not once a weight, is compiled for size.
+WASM_SMALL := src/base/%.c src/gguf/%.c src/arch/%.c src/blocks/%.c wasm/%.c $(addprefix src/runtime/,model.c session.c snapshot.c trace.c)
+WASM_SOURCE_FLAGS += $(if $(filter $(WASM_SMALL),$(2)),-Oz)
 
 # ---- linking
 # wasm-opt over the linked module; its -O3 reorders what the tiles of the products pin in place: half the speed.

@@ -44,6 +44,8 @@ typedef struct itera_block_ops {
     /* Takes from most->scratch all that forward takes for as many tokens, positions and threads; with an empty arena
      * it only measures. Reads nothing else of the run. */
     void (*measure)(const itera_block *block, const itera_run *most);
+    /* The sum of squares of the state, for who looks inside; NULL where its numbers are stored as they are. */
+    double (*energy)(const itera_block *block, const float *state);
 } itera_block_ops;
 
 /* First member of every block's own struct. */
