@@ -1,7 +1,7 @@
 import { IteraError } from './errors.js'
 import { Request } from './protocol.js'
-import { startWorker } from './platform.js'
-import { Helpers } from './threads.js'
+import { Helpers } from './helpers.js'
+import { startWorker } from './workers.js'
 
 /**
  * The main thread's end of the protocol: one client, one worker, one model.
@@ -21,7 +21,7 @@ export class Client {
   #nextId = 1
   /** Why no further request can be served, once that is so. @type {IteraError | null} */
   #ended = null
-  /** @type {import('./platform.js').WorkerHandle | null} */
+  /** @type {import('./workers.js').WorkerHandle | null} */
   #worker = null
   #helpers = new Helpers(reason => this.#end(new IteraError('crashed', `a thread crashed: ${reason}`)))
 
