@@ -56,15 +56,19 @@ struct itera_pool {
 
 static void relax(void) {}
 
+/* Functions of their own, whose address is a plain parameter: V8 11 (Node 20), in its first compiler, adds the offset
+ * of a wait or a notify to the register that holds its address, and whoever uses that register next is astray. */
+#define APART __attribute__((noinline))
+
 /* Sleeps while the word is `old`. False when it gave up. */
-static bool sleep_while(itera_pool *pool, _Atomic uint32_t *word, uint32_t old, bool forever)
+static APART bool sleep_while(itera_pool *pool, _Atomic uint32_t *word, uint32_t old, bool forever)
 {
     (void)pool;
     int64_t nanoseconds = forever ? -1 : (int64_t)PATIENCE_SECONDS * 1000000000;
     return __builtin_wasm_memory_atomic_wait32((int *)word, (int)old, nanoseconds) != 2;
 }
 
-static void wake(itera_pool *pool, _Atomic uint32_t *word)
+static APART void wake(itera_pool *pool, _Atomic uint32_t *word)
 {
     (void)pool;
     __builtin_wasm_memory_atomic_notify((int *)word, ITERA_MAX_THREADS);
@@ -153,21 +157,15 @@ static void report_done(itera_pool *pool, int thread, uint32_t task)
     }
 }
 
-/* Called through pointers that the compiler cannot see through, so that they stay functions of their own: V8 11 (Node
- * 20) loses an address, in its first compiler, when all of it is one loop. */
-static void (*volatile const await_task_apart)(itera_pool *, uint32_t) = await_task;
-static void (*volatile const take_part_apart)(itera_pool *, int) = take_part;
-static void (*volatile const report_done_apart)(itera_pool *, int, uint32_t) = report_done;
-
 void itera_pool_serve(itera_pool *pool, int thread)
 {
     for (uint32_t task = 1;; task++) {
-        await_task_apart(pool, task - 1);
+        await_task(pool, task - 1);
         if (pool->stopping) {
             return;
         }
-        take_part_apart(pool, thread);
-        report_done_apart(pool, thread, task);
+        take_part(pool, thread);
+        report_done(pool, thread, task);
     }
 }
 
