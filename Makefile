@@ -14,6 +14,7 @@ say = $(if $(V),,@echo "$(1)")
 include wasm/flags.mk
 
 VARIANTS := scalar simd128 relaxed
+THREADED := simd128-threads relaxed-threads
 MODEL    ?= models/story-boot-q8_0.gguf
 
 # Sorted, so that objects are linked in the same order everywhere.
@@ -28,14 +29,14 @@ FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: help build toolchain wasm native package demo site test test-c bench fuzz fuzz-clang fuzz-plain setup clean
 help:
-	@echo "make build   toolchain if needed, three wasm modules, native library and programs, package"
+	@echo "make build   toolchain if needed, the wasm modules, native library and programs, package"
 	@echo "make demo    build, then serve the chat page on 127.0.0.1 and print its address"
 	@echo "make site    build, then write the page into build/site for a static host (SITE=folder)"
 	@echo "make test    install what is missing, build, run all tests: C, types, Node, browsers"
 	@echo "make test-c  only the C tests, under sanitizers (TEST=name runs those whose program is named so)"
 	@echo "make bench   speed of each SIMD variant in Node (MODEL=file.gguf)"
 	@echo "make fuzz    fuzz the file readers under sanitizers (FUZZ_SECONDS=60 each)"
-	@echo "make wasm    only the three wasm modules, into web/dist/"
+	@echo "make wasm    only the wasm modules, into web/dist/"
 	@echo "make clean   remove what was built, but keep the assembled toolchain (build/toolchain)"
 
 build: wasm package native
@@ -49,7 +50,7 @@ toolchain:
 $(EMCC): toolchain ;
 
 # ---- wasm ----------------------------------------------------------------------------------------------
-WASM_MODULES := $(VARIANTS:%=web/dist/itera-%.wasm)
+WASM_MODULES := $(patsubst %,web/dist/itera-%.wasm,$(VARIANTS) $(THREADED))
 WASM_LIMIT   := 200000
 
 wasm: $(WASM_MODULES)
@@ -73,11 +74,11 @@ web/dist/itera-$(1).wasm: $$(WASM_OBJECTS_$(1))
 	@mkdir -p $$(@D)
 	$$(call say,  LINK $$@)
 	$$(Q)linked=build/$(1)/linked-$$$$$$$$.wasm; \
-	    $$(EMCC) $$(WASM_LDFLAGS) $$(WASM_FEATURES_$(1)) $$^ -o $$$$linked && chmod 644 $$$$linked && mv $$$$linked $$@
+	    $$(EMCC) $$(WASM_LDFLAGS) $$(WASM_LDFLAGS_$(1)) $$(WASM_FEATURES_$(1)) $$^ -o $$$$linked && chmod 644 $$$$linked && mv $$$$linked $$@
 
 -include $$(WASM_OBJECTS_$(1):.o=.d)
 endef
-$(foreach variant,$(VARIANTS),$(eval $(call wasm_variant,$(variant))))
+$(foreach variant,$(VARIANTS) $(THREADED),$(eval $(call wasm_variant,$(variant))))
 
 # ---- package -------------------------------------------------------------------------------------------
 # The chat template engine travels inside the package as the one file it is, its licence on top and beside it.
@@ -106,14 +107,15 @@ node_modules/.package-lock.json: package-lock.json
 	@touch $@
 
 # ---- native --------------------------------------------------------------------------------------------
-# Two builds of the same core: `native` for the programs, `asan` for the tests. All kernels are in both,
-# the SIMD ones through SIMDe.
+# Three builds of the same core: `native` for the programs, `asan` for the tests, and `tsan` for those of threads.
+# All kernels are in each, the SIMD ones through SIMDe.
 ifeq ($(origin CC),default)
 CC := $(firstword $(foreach compiler,gcc clang,$(shell command -v $(compiler) 2>/dev/null)) cc)
 endif
-NATIVE_CFLAGS := -std=c11 -Isrc -Wall -Wextra -ffp-contract=off -MMD -MP
+NATIVE_CFLAGS := -std=c11 -Isrc -Wall -Wextra -ffp-contract=off -pthread -MMD -MP
 CFLAGS_native := -O2 -fno-math-errno
 CFLAGS_asan   := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+CFLAGS_tsan   := -O1 -g -fno-omit-frame-pointer -fsanitize=thread -fno-sanitize-recover=all
 
 define native_variant
 build/$(1)/%.o: %.c Makefile | setup
@@ -128,12 +130,12 @@ build/$(1)/libitera.a: $$(LIB_SOURCES:%.c=build/$(1)/%.o)
 
 -include $$(ALL_SOURCES:%.c=build/$(1)/%.d)
 endef
-$(foreach variant,native asan,$(eval $(call native_variant,$(variant))))
+$(foreach variant,native asan tsan,$(eval $(call native_variant,$(variant))))
 
 native: build/native/libitera.a $(PROGRAMS:%=build/native/%)
 $(PROGRAMS:%=build/native/%): build/native/%: build/native/src/native/%.o build/native/libitera.a
 	$(call say,  LINK $@)
-	$(Q)$(CC) $(CFLAGS_native) $^ -o $@ -lm
+	$(Q)$(CC) $(CFLAGS_native) -pthread $^ -o $@ -lm
 
 # ---- trainer -------------------------------------------------------------------------------------------
 # Built for this machine, with threads, and with oneDNN where it is installed (Debian: libdnnl-dev).
@@ -160,8 +162,13 @@ C_HELPERS := $(patsubst %.c,build/asan/%.o,$(filter-out tests/c/test_%,$(wildcar
 C_TEST_PROGRAMS := $(C_TESTS:%=build/asan/%)
 $(C_TEST_PROGRAMS): build/asan/%: build/asan/tests/c/%.o $(C_HELPERS) build/asan/libitera.a
 	$(call say,  LINK $@)
-	$(Q)$(CC) $(CFLAGS_asan) $^ -o $@ -lm
+	$(Q)$(CC) $(CFLAGS_asan) -pthread $^ -o $@ -lm
 -include $(patsubst tests/c/%.c,build/asan/tests/c/%.d,$(wildcard tests/c/*.c))
+C_TEST_PROGRAMS += build/tsan/test_threads
+build/tsan/test_threads: build/tsan/tests/c/test_threads.o $(patsubst build/asan/%,build/tsan/%,$(C_HELPERS)) build/tsan/libitera.a
+	$(call say,  LINK $@)
+	$(Q)$(CC) $(CFLAGS_tsan) -pthread $^ -o $@ -lm
+-include $(patsubst tests/c/%.c,build/tsan/tests/c/%.d,$(wildcard tests/c/*.c))
 .SECONDARY:
 
 # ---- fuzzing -------------------------------------------------------------------------------------------
@@ -184,7 +191,7 @@ build/fuzz/%.o: %.c Makefile | setup
 	$(Q)$(FUZZ_CC) $(NATIVE_CFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -c $< -o $@
 $(FUZZERS:%=build/fuzz/%): build/fuzz/%: build/fuzz/tests/fuzz/%.o $(LIB_SOURCES:%.c=build/fuzz/%.o)
 	$(call say,  LINK $@)
-	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer $^ -o $@ -lm
+	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer -pthread $^ -o $@ -lm
 -include $(LIB_SOURCES:%.c=build/fuzz/%.d) $(FUZZERS:%=build/fuzz/tests/fuzz/%.d)
 
 fuzz-clang: $(FUZZERS:%=build/fuzz/%)
@@ -200,7 +207,7 @@ FUZZ_PROGRAMS := $(PLAIN_FUZZERS:%=build/asan/%)
 build/asan/tests/fuzz/%.o: NATIVE_CFLAGS += -DITERA_FUZZ_PLAIN
 $(FUZZ_PROGRAMS): build/asan/%: build/asan/tests/fuzz/%.o build/asan/libitera.a
 	$(call say,  LINK $@)
-	$(Q)$(CC) $(CFLAGS_asan) $^ -o $@ -lm
+	$(Q)$(CC) $(CFLAGS_asan) -pthread $^ -o $@ -lm
 -include $(PLAIN_FUZZERS:%=build/asan/tests/fuzz/%.d)
 
 FUZZ_RUNS ?= 1000000

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/pool.h"
 #include "base/status.h"
 #include "gguf/gguf.h"
 #include "kernels/kernels.h"
@@ -28,6 +29,10 @@ typedef struct itera_sampler itera_sampler;
  * ITERA_ERR_MEMORY. On success *out must be freed with itera_model_free. */
 itera_status itera_model_create(itera_model **out, itera_gguf *gguf, itera_variant variant, itera_error *error);
 void itera_model_free(itera_model *model); /* NULL is allowed; its sessions must be freed before */
+
+/* Lets the model's sessions work on a pool of threads (base/pool.h), which must outlive it; NULL for one thread, as
+ * at first. Logits do not depend on it, bit for bit. ITERA_ERR_ARGUMENT once a session has been made. */
+itera_status itera_model_use_pool(itera_model *model, itera_pool *pool, itera_error *error);
 
 /* Bytes `file_offset`.. of the file, any order, pieces of any size. ITERA_OK when all tensors are complete, else
  * ITERA_NEED_MORE; `bytes` stays the caller's. */

@@ -58,6 +58,30 @@ EXPORT(itera_status_code) const char *wasm_status_code(int32_t status)
     return itera_status_code((itera_status)status);
 }
 
+/* ---- Threads ------------------------------------------------------------------------------------ */
+
+/* Made once, before the first model; every model works on it. JavaScript starts the other threads: instances of the
+ * same module on the same memory, each with a stack of its own. */
+static itera_pool *pool;
+
+#if ITERA_HAVE_THREADS
+EXPORT(itera_pool_create) int32_t wasm_pool_create(uint32_t threads)
+{
+    return report(itera_pool_create(&pool, (int)threads, &last_error));
+}
+
+/* Never returns. */
+EXPORT(itera_pool_serve) void wasm_pool_serve(uint32_t thread)
+{
+    itera_pool_serve(pool, (int)thread);
+}
+
+EXPORT(itera_pool_fail) void wasm_pool_fail(uint32_t thread)
+{
+    itera_pool_fail(pool, (int)thread);
+}
+#endif
+
 /* ---- GGUF header -------------------------------------------------------------------------------- */
 
 EXPORT(itera_gguf_create) itera_gguf *wasm_gguf_create(void)
@@ -185,7 +209,11 @@ EXPORT(itera_gguf_tensor_bytes_f64) double wasm_gguf_tensor_bytes(const itera_gg
 EXPORT(itera_model_create) itera_model *wasm_model_create(itera_gguf *gguf)
 {
     itera_model *model = NULL;
-    report(itera_model_create(&model, gguf, itera_kernels_best(), &last_error));
+    itera_status status = itera_model_create(&model, gguf, itera_kernels_best(), &last_error);
+    if (status == ITERA_OK) {
+        status = itera_model_use_pool(model, pool, &last_error);
+    }
+    report(status);
     return model;
 }
 
@@ -487,6 +515,8 @@ uint32_t wasm_sampler_top(wasm_sampler *s, const itera_session *session, uint32_
 
 /* ---- GGUF writer -------------------------------------------------------------------------------- */
 
+#if !ITERA_HAVE_THREADS /* nobody writes files on several threads: those modules do without */
+
 EXPORT(itera_gguf_writer_create) itera_gguf_writer *wasm_writer_create(void)
 {
     itera_gguf_writer *writer = itera_gguf_writer_create();
@@ -534,3 +564,5 @@ double wasm_writer_tensor_offset(const itera_gguf_writer *writer, uint32_t i)
 {
     return (double)itera_gguf_writer_tensor_offset(writer, i);
 }
+
+#endif

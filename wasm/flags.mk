@@ -1,15 +1,22 @@
-# Compiler and linker flags of the three wasm modules, each with its reason. A module is validated whole by
+# Compiler and linker flags of the five wasm modules, each with its reason. A module is validated whole by
 # the engine that loads it, so what differs between engines needs a module of its own; JavaScript picks.
 
 # ---- what sets the variants apart
 WASM_FEATURES_scalar  :=                # the oldest engines; also the reference the others are held to
 WASM_FEATURES_simd128 := -msimd128      # 128-bit vectors: every browser since 2023
 WASM_FEATURES_relaxed := -msimd128 -mrelaxed-simd  # fused multiply-add and the 8-bit dot product
+# For several threads on one memory, which a page has only when it is isolated and which must then be shared: a
+# module says in its imports which kind of memory it takes, so these are files of their own.
+WASM_THREADS := -matomics -mbulk-memory
+WASM_FEATURES_simd128-threads := $(WASM_FEATURES_simd128) $(WASM_THREADS)
+WASM_FEATURES_relaxed-threads := $(WASM_FEATURES_relaxed) $(WASM_THREADS)
 
 # Sources that only some variants may compile, because their intrinsics would not be accepted elsewhere.
 WASM_LEAVE_OUT_scalar  := %_simd128.c %_relaxed.c
 WASM_LEAVE_OUT_simd128 := %_relaxed.c wasm/exports_quantize.c  # `itera quantize` loads the scalar module
 WASM_LEAVE_OUT_relaxed := wasm/exports_quantize.c
+WASM_LEAVE_OUT_simd128-threads := $(WASM_LEAVE_OUT_simd128)
+WASM_LEAVE_OUT_relaxed-threads := $(WASM_LEAVE_OUT_relaxed)
 
 # ---- compiling
 WASM_CFLAGS := -std=c11 -Isrc
@@ -25,6 +32,9 @@ WASM_CFLAGS += -fvisibility=hidden      # only what exports.c marks with export_
 # would be larger, and no use.
 WASM_PLAIN := -fno-vectorize -fno-slp-vectorize
 WASM_SOURCE_FLAGS = $(if $(and $(filter-out scalar,$(1)),$(filter %_scalar.c,$(2))),$(WASM_PLAIN))
+# What runs once a token or once a file, and not once a weight, is compiled for size.
+WASM_SMALL := src/base/%.c src/gguf/%.c src/arch/%.c src/blocks/%.c wasm/%.c $(addprefix src/runtime/,model.c session.c snapshot.c trace.c)
+WASM_SOURCE_FLAGS += $(if $(filter $(WASM_SMALL),$(2)),-Oz)
 
 # ---- linking
 # wasm-opt over the linked module; its -O3 reorders what the tiles of the products pin in place: half the speed.
@@ -37,4 +47,8 @@ WASM_LDFLAGS += -sALLOW_MEMORY_GROWTH   # models differ in size by a thousand
 WASM_LDFLAGS += -sMAXIMUM_MEMORY=4GB    # all that 32-bit wasm can address
 WASM_LDFLAGS += -sINITIAL_MEMORY=2MB    # code data and stack; the first model grows it at once
 WASM_LDFLAGS += -sSTACK_SIZE=256KB      # four times the default; kernels keep tiles on the stack
+WASM_LDFLAGS_THREADS := -sSHARED_MEMORY -sIMPORTED_MEMORY  # JavaScript makes the memory and gives it to every thread
+WASM_LDFLAGS_THREADS += -Wl,--export=__stack_pointer,--export=__wasm_init_tls,--export=__tls_size,--export=__tls_align  # of its own in each
+WASM_LDFLAGS_simd128-threads := $(WASM_LDFLAGS_THREADS)
+WASM_LDFLAGS_relaxed-threads := $(WASM_LDFLAGS_THREADS)
 WASM_LDFLAGS += -Wl,--stack-first       # a stack that overflows leaves memory and traps instead of writing over data

@@ -97,6 +97,10 @@ export interface DownloadOptions extends CacheOptions {
 export interface LoadOptions extends DownloadOptions {
   /** Forces one build of the engine; the default is the fastest that can run here. */
   simd?: SimdVariant | 'auto'
+  /** Threads, the engine's worker included, at most 16. The default, 'auto', takes what the processor has (at most 8), and
+   * one for small models. Pages must be isolated (served with COOP and COEP headers) to have more than one; where
+   * they are not, one does the same work. `info.threads` says how many there are. */
+  threads?: number | 'auto'
   /** The URL of @mlc-ai/web-xgrammar's one file, for pages that neither resolve its name by an import map nor run in Node. */
   grammarLibrary?: string | URL
 }
@@ -287,6 +291,7 @@ export interface ModelInfo {
   scratchBytes: number
   flopsPerToken: number
   simd: SimdVariant
+  /** That work, not that were asked for. */
   threads: number
   wasmBytes: number
   hasChatTemplate: boolean
@@ -375,6 +380,7 @@ export interface BenchOptions {
   /** Runs after the warm-up, of which the medians are given (default 3). */
   repeat?: number
   simd?: SimdVariant | 'auto'
+  threads?: number | 'auto'
 }
 
 export interface BenchResult {

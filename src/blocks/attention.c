@@ -18,8 +18,7 @@ typedef struct attention {
 typedef struct buffers {
     float *qkv;    /* [T, (heads + 2 kv_heads) P] */
     float *y;      /* [T, heads P] */
-    float *scores; /* [context] */
-    float *angles; /* [rope]: cosine and sine of every pair */
+    float *angles; /* [threads, rope]: cosine and sine of every pair */
     itera_act_block *blocks;
 } buffers;
 
@@ -28,21 +27,22 @@ static uint64_t qkv_width(const itera_attention_params *p)
     return ((uint64_t)p->heads + 2 * (uint64_t)p->kv_heads) * p->P;
 }
 
-static buffers layout(const attention *m, itera_arena *scratch, int T, uint64_t context)
+static buffers layout(const attention *m, const itera_run *run)
 {
-    uint64_t rows = (uint64_t)T, wide = (uint64_t)m->p.heads * m->p.P;
+    itera_arena *scratch = run->scratch;
+    uint64_t rows = (uint64_t)run->T, threads = (uint64_t)itera_pool_threads(run->pool);
+    uint64_t wide = (uint64_t)m->p.heads * m->p.P;
     buffers b;
     b.qkv = itera_arena_floats(scratch, rows * qkv_width(&m->p));
     b.y = itera_arena_floats(scratch, rows * wide);
-    b.scores = itera_arena_floats(scratch, context);
-    b.angles = itera_arena_floats(scratch, m->p.rope);
+    b.angles = itera_arena_floats(scratch, threads * m->p.rope);
     b.blocks = itera_input_take(scratch, rows, m->p.D > wide ? m->p.D : wide);
     return b;
 }
 
-static void measure(const itera_block *block, itera_arena *scratch, int T, uint64_t context)
+static void measure(const itera_block *block, const itera_run *most)
 {
-    layout((const attention *)block, scratch, T, context);
+    layout((const attention *)block, most);
 }
 
 /* Rotates neighbouring pairs (2i, 2i+1) of the first `rope` dimensions of each head (Su et al. 2021). */
@@ -74,27 +74,78 @@ static void add_bias(const itera_kernels *k, float *y, const float *bias, int n)
     }
 }
 
-static void project(const attention *m, const itera_run *run, const buffers *b, const float *x)
+/* What a phase of forward, split over threads, needs. */
+typedef struct phase {
+    const attention *m;
+    const itera_run *run;
+    buffers b;
+    itera_input input;
+} phase;
+
+static int query_width(const attention *m)
 {
-    const itera_attention_params *p = &m->p;
-    const int QW = (int)(p->heads * p->P), KW = (int)(p->kv_heads * p->P), W = QW + 2 * KW;
-    itera_input u = itera_input_of(x, b->blocks, run->T, (int)p->D);
-    if (p->fused_qkv) {
-        itera_linear(run, b->qkv, (size_t)W, &m->qkv, &u);
+    return (int)(m->p.heads * m->p.P);
+}
+
+static int key_width(const attention *m)
+{
+    return (int)(m->p.kv_heads * m->p.P);
+}
+
+/* q, k and v, by rows of the three matrices */
+static void project(void *context, itera_team team)
+{
+    const phase *f = context;
+    const attention *m = f->m;
+    const int QW = query_width(m), KW = key_width(m);
+    const size_t W = (size_t)(QW + 2 * KW);
+    if (m->p.fused_qkv) {
+        itera_linear_share(f->run, team, f->b.qkv, W, &m->qkv, &f->input);
     } else {
-        itera_linear(run, b->qkv, (size_t)W, &m->q, &u);
-        itera_linear(run, b->qkv + QW, (size_t)W, &m->k, &u);
-        itera_linear(run, b->qkv + QW + KW, (size_t)W, &m->v, &u);
+        itera_linear_share(f->run, team, f->b.qkv, W, &m->q, &f->input);
+        itera_linear_share(f->run, team, f->b.qkv + QW, W, &m->k, &f->input);
+        itera_linear_share(f->run, team, f->b.qkv + QW + KW, W, &m->v, &f->input);
     }
-    for (int t = 0; t < run->T; t++) {
-        float *row = b->qkv + (size_t)t * (size_t)W;
-        add_bias(run->kernels, row, m->q_bias, QW);
-        add_bias(run->kernels, row + QW, m->k_bias, KW);
-        add_bias(run->kernels, row + QW + KW, m->v_bias, KW);
+}
+
+/* Biases, rotation and the way into the cache, by tokens */
+static void place(void *context, itera_team team)
+{
+    const phase *f = context;
+    const attention *m = f->m;
+    const itera_attention_params *p = &m->p;
+    const int QW = query_width(m), KW = key_width(m);
+    const size_t W = (size_t)(QW + 2 * KW), kv_stride = (size_t)(2 * KW);
+    float *angles = f->b.angles + (size_t)team.thread * p->rope;
+    itera_range tokens = itera_share(team, f->run->T, 1);
+    for (int t = tokens.begin; t < tokens.end; t++) {
+        const uint64_t position = f->run->position + (uint64_t)t;
+        float *row = f->b.qkv + (size_t)t * W;
+        add_bias(f->run->kernels, row, m->q_bias, QW);
+        add_bias(f->run->kernels, row + QW, m->k_bias, KW);
+        add_bias(f->run->kernels, row + QW + KW, m->v_bias, KW);
         if (p->rope > 0) {
-            fill_angles(b->angles, run->position + (uint64_t)t, (int)p->rope, p->rope_base);
-            rotate(row, (int)(p->heads + p->kv_heads), (int)p->P, b->angles, (int)p->rope);
+            fill_angles(angles, position, (int)p->rope, p->rope_base);
+            rotate(row, (int)(p->heads + p->kv_heads), (int)p->P, angles, (int)p->rope);
         }
+        memcpy(f->run->cache + (size_t)position * kv_stride, row + QW, kv_stride * sizeof(float));
+    }
+}
+
+/* softmax(scale q k) v, by key-value heads: all queries of a head read the same keys and values */
+static void attend(void *context, itera_team team)
+{
+    const phase *f = context;
+    const itera_run *run = f->run;
+    const itera_attention_params *p = &f->m->p;
+    const int P = (int)p->P, QW = query_width(f->m), KW = key_width(f->m), W = QW + 2 * KW;
+    const int queries = (int)(p->heads / p->kv_heads);
+    const itera_range heads = itera_share(team, (int)p->kv_heads, 1);
+    if (heads.begin < heads.end) {
+        const size_t q = (size_t)heads.begin * (size_t)queries * (size_t)P, kv = (size_t)heads.begin * (size_t)P;
+        run->kernels->attention(f->b.y + q, (size_t)QW, f->b.qkv + q, (size_t)W, run->cache + kv, run->cache + KW + kv,
+                                (size_t)(2 * KW), run->T, heads.end - heads.begin, queries, (int)run->position + 1, P,
+                                p->scale);
     }
 }
 
@@ -102,23 +153,22 @@ static void forward(const itera_block *block, const itera_run *run, float *y, co
 {
     const attention *m = (const attention *)block;
     const itera_attention_params *p = &m->p;
-    const int T = run->T, P = (int)p->P, QW = (int)p->heads * P, KW = (int)p->kv_heads * P, W = QW + 2 * KW;
-    const int queries_per_kv = (int)(p->heads / p->kv_heads);
-    const size_t kv_stride = (size_t)(2 * KW);
-    buffers b = layout(m, run->scratch, T, run->context);
-
-    project(m, run, &b, x);
-    for (int t = 0; t < T; t++) {
-        const float *row = b.qkv + (size_t)t * (size_t)W;
-        uint64_t position = run->position + (uint64_t)t;
-        memcpy(run->cache + (size_t)position * kv_stride, row + QW, kv_stride * sizeof(float));
-        for (int h = 0; h < (int)p->heads; h++) {
-            const float *keys = run->cache + (h / queries_per_kv) * P;
-            run->kernels->attention(b.y + (size_t)t * (size_t)QW + h * P, row + h * P, keys, keys + KW, kv_stride,
-                                    b.scores, (int)(position + 1), P, p->scale);
-        }
+    const int T = run->T, QW = query_width(m);
+    const uint64_t tokens = (uint64_t)T, wide = (uint64_t)QW;
+    phase f = {.m = m, .run = run, .b = layout(m, run)};
+    f.input = itera_input_of(x, f.b.blocks, T, (int)p->D);
+    if (p->fused_qkv) {
+        itera_input_prepare(run, &f.input, m->qkv.type);
+    } else {
+        itera_input_prepare(run, &f.input, m->q.type);
+        itera_input_prepare(run, &f.input, m->k.type);
+        itera_input_prepare(run, &f.input, m->v.type);
     }
-    itera_input heads = itera_input_of(b.y, b.blocks, T, QW);
+    itera_parallel(itera_pool_for(run, tokens * qkv_width(p) * p->D), project, &f);
+    itera_parallel(T > 1 ? itera_pool_for(run, tokens * (2 * wide + 32 * p->rope)) : NULL, place, &f);
+    itera_parallel(itera_pool_for(run, tokens * wide * 2 * (run->position + tokens)), attend, &f);
+
+    itera_input heads = itera_input_of(f.b.y, f.b.blocks, T, QW);
     itera_linear(run, y, (size_t)p->D, &m->out, &heads);
     for (int t = 0; t < T; t++) {
         add_bias(run->kernels, y + (size_t)t * p->D, m->out_bias, (int)p->D);

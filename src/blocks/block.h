@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/pool.h"
 #include "base/status.h"
 #include "blocks/weights.h"
 #include "kernels/kernels.h"
@@ -18,6 +19,7 @@ typedef struct itera_block itera_block;
 /* What a block may use during one call. */
 typedef struct itera_run {
     const itera_kernels *kernels;
+    itera_pool *pool;     /* threads; NULL for one */
     itera_arena *scratch; /* measured by the block's own `layout`; reset for every block */
     int T;                /* tokens in this call, at least 1 */
     uint64_t position;    /* of the first of them in the session */
@@ -28,12 +30,22 @@ typedef struct itera_run {
     float *chosen_gates;     /* and their weights */
 } itera_run;
 
+/* The pool where it pays for so much work, counted in multiply-adds (an element of a softplus or a silu is about 16,
+ * of a copy or a sum 2); NULL where starting the threads would take longer than they save. */
+static inline itera_pool *itera_pool_for(const itera_run *run, uint64_t work)
+{
+    return work >= 65536 ? run->pool : NULL;
+}
+
 typedef struct itera_block_ops {
     const char *name;
     /* y [T, D] = block(x [T, D]); y does not alias x. */
     void (*forward)(const itera_block *block, const itera_run *run, float *y, const float *x);
-    /* Takes from `scratch` all that forward takes for T tokens; with an empty arena it only measures. */
-    void (*measure)(const itera_block *block, itera_arena *scratch, int T, uint64_t context);
+    /* Takes from most->scratch all that forward takes for as many tokens, positions and threads; with an empty arena
+     * it only measures. Reads nothing else of the run. */
+    void (*measure)(const itera_block *block, const itera_run *most);
+    /* The sum of squares of the state, for who looks inside; NULL where its numbers are stored as they are. */
+    double (*energy)(const itera_block *block, const float *state);
 } itera_block_ops;
 
 /* First member of every block's own struct. */

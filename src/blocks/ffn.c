@@ -2,28 +2,32 @@
 
 #include <stdio.h>
 
-itera_ffn_buffers itera_ffn_layout(itera_arena *scratch, uint64_t T, uint64_t F)
+void itera_ffn_prepare(const itera_run *run, const itera_ffn *ffn, itera_input *input)
 {
-    return (itera_ffn_buffers){.gate = itera_arena_floats(scratch, T * F),
-                               .up = itera_arena_floats(scratch, T * F),
-                               .blocks = itera_input_take(scratch, T, F)};
+    itera_input_prepare(run, input, ffn->up.type);
+    if (ffn->activation == ITERA_SWIGLU) {
+        itera_input_prepare(run, input, ffn->gate.type);
+    }
 }
 
-void itera_ffn_apply(const itera_run *run, const itera_ffn *ffn, const itera_ffn_buffers *b, float *y,
-                     itera_input *input)
+void itera_ffn_hidden_share(const itera_run *run, itera_team team, const itera_ffn *ffn, float *hidden, float *gate,
+                            const itera_input *input)
 {
     const itera_kernels *k = run->kernels;
-    const int F = ffn->up.rows;
-    const size_t n = (size_t)input->T * (size_t)F;
-    itera_linear(run, b->up, (size_t)F, &ffn->up, input);
+    const size_t F = (size_t)ffn->up.rows;
+    itera_range rows = itera_linear_share(run, team, hidden, F, &ffn->up, input);
+    const size_t n = (size_t)(rows.end - rows.begin);
     if (ffn->activation == ITERA_SWIGLU) {
-        itera_linear(run, b->gate, (size_t)F, &ffn->gate, input);
-        k->silu_mul(b->up, b->gate, b->up, n);
-    } else {
-        k->gelu_erf(b->up, b->up, n);
+        itera_linear_share(run, team, gate, F, &ffn->gate, input);
     }
-    itera_input hidden = itera_input_of(b->up, b->blocks, input->T, F);
-    itera_linear(run, y, (size_t)ffn->down.rows, &ffn->down, &hidden);
+    for (int t = 0; t < input->T; t++) {
+        float *row = hidden + (size_t)t * F + rows.begin;
+        if (ffn->activation == ITERA_SWIGLU) {
+            k->silu_mul(row, gate + (size_t)t * F + rows.begin, row, n);
+        } else {
+            k->gelu_erf(row, row, n);
+        }
+    }
 }
 
 itera_status itera_ffn_build(const itera_builder *builder, itera_ffn *ffn, uint32_t layer, const char *suffix,
@@ -49,28 +53,46 @@ typedef struct dense {
 } dense;
 
 typedef struct buffers {
-    itera_act_block *blocks; /* of the input */
-    itera_ffn_buffers ffn;
+    itera_act_block *blocks; /* of the input, then of the hidden layer */
+    float *hidden;           /* [T, F] */
+    float *gate;             /* [T, F] */
 } buffers;
 
 static buffers layout(const dense *m, itera_arena *scratch, int T)
 {
-    return (buffers){.blocks = itera_input_take(scratch, (uint64_t)T, m->D),
-                     .ffn = itera_ffn_layout(scratch, (uint64_t)T, m->F)};
+    const uint64_t rows = (uint64_t)T;
+    return (buffers){.blocks = itera_input_take(scratch, rows, m->D > m->F ? m->D : m->F),
+                     .hidden = itera_arena_floats(scratch, rows * m->F),
+                     .gate = itera_arena_floats(scratch, rows * m->F)};
 }
 
-static void measure(const itera_block *block, itera_arena *scratch, int T, uint64_t context)
+static void measure(const itera_block *block, const itera_run *most)
 {
-    (void)context;
-    layout((const dense *)block, scratch, T);
+    layout((const dense *)block, most->scratch, most->T);
+}
+
+typedef struct phase {
+    const dense *m;
+    const itera_run *run;
+    buffers b;
+    itera_input input;
+} phase;
+
+static void hide(void *context, itera_team team)
+{
+    const phase *f = context;
+    itera_ffn_hidden_share(f->run, team, &f->m->ffn, f->b.hidden, f->b.gate, &f->input);
 }
 
 static void forward(const itera_block *block, const itera_run *run, float *y, const float *x)
 {
     const dense *m = (const dense *)block;
-    buffers b = layout(m, run->scratch, run->T);
-    itera_input input = itera_input_of(x, b.blocks, run->T, (int)m->D);
-    itera_ffn_apply(run, &m->ffn, &b.ffn, y, &input);
+    phase f = {.m = m, .run = run, .b = layout(m, run->scratch, run->T)};
+    f.input = itera_input_of(x, f.b.blocks, run->T, (int)m->D);
+    itera_ffn_prepare(run, &m->ffn, &f.input);
+    itera_parallel(itera_pool_for(run, 2 * itera_linear_work(&m->ffn.up, run->T)), hide, &f);
+    itera_input hidden = itera_input_of(f.b.hidden, f.b.blocks, run->T, (int)m->F);
+    itera_linear(run, y, m->D, &m->ffn.down, &hidden);
 }
 
 static const itera_block_ops ops = {.name = "feed-forward", .forward = forward, .measure = measure};

@@ -17,16 +17,12 @@ typedef struct itera_ffn {
     itera_activation activation;
 } itera_ffn;
 
-typedef struct itera_ffn_buffers {
-    float *gate; /* [T, F] */
-    float *up;   /* [T, F] */
-    itera_act_block *blocks; /* for F columns */
-} itera_ffn_buffers;
-
-itera_ffn_buffers itera_ffn_layout(itera_arena *scratch, uint64_t T, uint64_t F);
-/* y [T, D] = ffn(input). */
-void itera_ffn_apply(const itera_run *run, const itera_ffn *ffn, const itera_ffn_buffers *buffers, float *y,
-                     itera_input *input);
+/* This thread's columns of the hidden layer, hidden [T, F] = act(input); `gate` [T, F] is scratch of which it writes
+ * the same columns. The input is prepared for both matrices. */
+void itera_ffn_hidden_share(const itera_run *run, itera_team team, const itera_ffn *ffn, float *hidden, float *gate,
+                            const itera_input *input);
+/* Prepares an input for the matrices that read it. */
+void itera_ffn_prepare(const itera_run *run, const itera_ffn *ffn, itera_input *input);
 /* Asks for blk.<layer>.ffn_{gate,up,down}<suffix>.weight, F rows read off the file. `ffn` must not move. */
 itera_status itera_ffn_build(const itera_builder *builder, itera_ffn *ffn, uint32_t layer, const char *suffix,
                              uint32_t D, itera_activation activation);

@@ -28,7 +28,28 @@ static inline bool itera_is_float(itera_type type)
     return type == ITERA_TYPE_F32 || type == ITERA_TYPE_F16 || type == ITERA_TYPE_BF16;
 }
 
-/* y[t * y_stride + r] = (W x_t)[r] for all rows. */
+/* Rows of a product that a thread takes at once: full tiles, and no cache line written by two threads. */
+#define ITERA_ROW_GRAIN 16
+
+/* Makes the input readable for products with weights of that type. */
+void itera_input_prepare(const itera_run *run, itera_input *input, itera_type type);
+/* What the products with weights of that type read; the input is prepared. */
+static inline const void *itera_input_data(const itera_input *input, itera_type type)
+{
+    return itera_is_float(type) ? (const void *)input->x : input->blocks;
+}
+
+/* y[t * y_stride + r] = (W x_t)[r] for all rows, on all threads. */
 void itera_linear(const itera_run *run, float *y, size_t y_stride, const itera_matrix *w, itera_input *input);
+
+/* This thread's rows of the same, the input prepared; returns which they are. */
+itera_range itera_linear_share(const itera_run *run, itera_team team, float *y, size_t y_stride,
+                               const itera_matrix *w, const itera_input *input);
+
+/* Multiply-adds of a product with T tokens. */
+static inline uint64_t itera_linear_work(const itera_matrix *w, int T)
+{
+    return (uint64_t)w->rows * (uint64_t)w->cols * (uint64_t)T;
+}
 
 #endif

@@ -1,6 +1,10 @@
 /* Sparse mixture of experts. Tokens of a batch are grouped by expert, so that an expert's weights are read
  * once for all of its tokens. Experts add to a token's output in ascending order whatever the batch, so a
- * token gets the same bits alone and in company. */
+ * token gets the same bits alone and in company.
+ *
+ * Every thread walks over all experts and makes its own columns of each: those of the hidden layer first, then,
+ * when all are there, those of the output. So work is even, however tokens choose, and threads meet three times
+ * a block rather than twice an expert. */
 #include <string.h>
 
 #include "blocks/ffn.h"
@@ -16,41 +20,55 @@ typedef struct moe {
     itera_ffn shared;    /* used when shared_F > 0 */
 } moe;
 
+/* A visit is one token at one of its k experts; visits are numbered expert by expert. */
 typedef struct buffers {
     itera_act_block *blocks; /* [T, D / 32], of all tokens */
     float *logits;           /* [T, X] of the router */
     int32_t *chosen;         /* [T, k] experts, ascending */
     float *gates;            /* [T, k] their weights */
-    int32_t *members;        /* [T] tokens of the expert at hand */
-    float *member_gates;     /* [T] */
-    float *x;                /* [T, D] gathered inputs */
-    itera_act_block *x_blocks;
-    float *y;                /* [T, D] outputs of the expert */
-    itera_ffn_buffers ffn;
+    int32_t *first;          /* [X + 1] first visit of each expert */
+    int32_t *token;          /* [T k] of each visit */
+    float *visit_gates;      /* [T k] */
+    float *x;                /* [threads, T, D] inputs of an expert's visits */
+    itera_act_block *x_blocks; /* the same, quantized */
+    float *hidden;           /* [T k, F] */
+    itera_act_block *hidden_blocks;
+    float *gate;             /* [T, F] of the expert at hand */
+    float *shared_hidden;    /* [T, shared F] */
+    float *shared_gate;      /* [T, shared F]: not `gate`, whose columns are other threads' */
+    itera_act_block *shared_blocks;
+    float *y;                /* [T, D] outputs of the expert at hand */
 } buffers;
 
-static buffers layout(const moe *m, itera_arena *scratch, int T)
+static buffers layout(const moe *m, const itera_run *run)
 {
-    const uint64_t rows = (uint64_t)T;
+    itera_arena *scratch = run->scratch;
+    const uint64_t rows = (uint64_t)run->T, threads = (uint64_t)itera_pool_threads(run->pool);
     const itera_moe_params *p = &m->p;
+    const uint64_t visits = rows * p->used;
     buffers b;
     b.blocks = itera_input_take(scratch, rows, p->D);
     b.logits = itera_arena_floats(scratch, rows * p->experts);
-    b.chosen = itera_arena_take(scratch, rows * p->used, sizeof(int32_t));
-    b.gates = itera_arena_floats(scratch, rows * p->used);
-    b.members = itera_arena_take(scratch, rows, sizeof(int32_t));
-    b.member_gates = itera_arena_floats(scratch, rows);
-    b.x = itera_arena_floats(scratch, rows * p->D);
-    b.x_blocks = itera_input_take(scratch, rows, p->D);
+    b.chosen = itera_arena_take(scratch, visits, sizeof(int32_t));
+    b.gates = itera_arena_floats(scratch, visits);
+    b.first = itera_arena_take(scratch, (uint64_t)p->experts + 1, sizeof(int32_t));
+    b.token = itera_arena_take(scratch, visits, sizeof(int32_t));
+    b.visit_gates = itera_arena_floats(scratch, visits);
+    b.x = itera_arena_floats(scratch, threads * rows * p->D);
+    b.x_blocks = itera_input_take(scratch, threads * rows, p->D);
+    b.hidden = itera_arena_floats(scratch, visits * m->F);
+    b.hidden_blocks = itera_input_take(scratch, visits, m->F);
+    b.gate = itera_arena_floats(scratch, rows * m->F);
+    b.shared_hidden = itera_arena_floats(scratch, rows * m->shared_F);
+    b.shared_gate = itera_arena_floats(scratch, rows * m->shared_F);
+    b.shared_blocks = itera_input_take(scratch, rows, m->shared_F);
     b.y = itera_arena_floats(scratch, rows * p->D);
-    b.ffn = itera_ffn_layout(scratch, rows, m->F > m->shared_F ? m->F : m->shared_F);
     return b;
 }
 
-static void measure(const itera_block *block, itera_arena *scratch, int T, uint64_t context)
+static void measure(const itera_block *block, const itera_run *most)
 {
-    (void)context;
-    layout((const moe *)block, scratch, T);
+    layout((const moe *)block, most);
 }
 
 /* The k largest of logits [X] (the lower index wins a tie) in ascending order of index, and the softmax over them.
@@ -81,77 +99,170 @@ static void route(int32_t *chosen, float *gates, const float *logits, int X, int
     kernels->softmax(gates, (size_t)k);
 }
 
-/* Gathers the tokens that chose `expert`; returns how many. */
-static int gather(const moe *m, buffers *b, const itera_input *all, int expert)
+/* What a phase of forward, split over threads, needs. */
+typedef struct phase {
+    const moe *m;
+    const itera_run *run;
+    buffers b;
+    itera_input all;    /* the tokens */
+    itera_input hidden; /* the hidden layer of every visit */
+    itera_input shared; /* the hidden layer of the shared expert */
+    float *y;
+} phase;
+
+static void route_tokens(void *context, itera_team team)
 {
-    const int k = (int)m->p.used;
-    const size_t D = m->p.D, row_blocks = D / ITERA_ACT_BLOCK;
-    int n = 0;
-    for (int t = 0; t < all->T; t++) {
-        for (int i = 0; i < k; i++) {
-            if (b->chosen[t * k + i] != expert) {
-                continue;
-            }
-            b->members[n] = t;
-            b->member_gates[n] = b->gates[t * k + i];
-            if (all->quantized) {
-                memcpy(b->x_blocks + (size_t)n * row_blocks, all->blocks + (size_t)t * row_blocks,
-                       row_blocks * sizeof(itera_act_block));
-            }
-            memcpy(b->x + (size_t)n * D, all->x + (size_t)t * D, D * sizeof(float));
-            n++;
+    const phase *f = context;
+    const int X = (int)f->m->p.experts, k = (int)f->m->p.used;
+    itera_range tokens = itera_share(team, f->run->T, 1);
+    for (int t = tokens.begin; t < tokens.end; t++) {
+        route(f->b.chosen + t * k, f->b.gates + t * k, f->b.logits + (size_t)t * (size_t)X, X, k, f->run->kernels);
+    }
+}
+
+/* Numbers the visits: expert by expert, tokens in order within. */
+static void sort_visits(const moe *m, const buffers *b, int T)
+{
+    const int X = (int)m->p.experts, k = (int)m->p.used;
+    memset(b->first, 0, ((size_t)X + 1) * sizeof *b->first);
+    for (int i = 0; i < T * k; i++) {
+        b->first[b->chosen[i] + 1]++;
+    }
+    for (int x = 0; x < X; x++) {
+        b->first[x + 1] += b->first[x];
+    }
+    for (int i = 0; i < T * k; i++) {
+        int visit = b->first[b->chosen[i]]++; /* moves on to where the next expert begins */
+        b->token[visit] = i / k;
+        b->visit_gates[visit] = b->gates[i];
+    }
+    memmove(b->first + 1, b->first, (size_t)X * sizeof *b->first);
+    b->first[0] = 0;
+}
+
+static itera_ffn expert_of(const moe *m, int expert)
+{
+    itera_ffn ffn = {.up = itera_expert(&m->up, expert),
+                     .down = itera_expert(&m->down, expert),
+                     .activation = m->p.activation};
+    if (m->p.activation == ITERA_SWIGLU) {
+        ffn.gate = itera_expert(&m->gate, expert);
+    }
+    return ffn;
+}
+
+/* The inputs of visits [first, first + n) one behind another. */
+static itera_input gather(const phase *f, itera_team team, int first, int n)
+{
+    const size_t D = f->m->p.D, row_blocks = D / ITERA_ACT_BLOCK;
+    const itera_input *all = &f->all;
+    itera_input input = *all;
+    input.T = n;
+    if (n == all->T) { /* every token, in order */
+        return input;
+    }
+    const size_t mine = (size_t)team.thread * (size_t)all->T;
+    float *x = f->b.x + mine * D;
+    input.x = x;
+    input.blocks = f->b.x_blocks + mine * row_blocks;
+    for (int i = 0; i < n; i++) {
+        const size_t token = (size_t)f->b.token[first + i];
+        if (all->quantized) {
+            memcpy(input.blocks + (size_t)i * row_blocks, all->blocks + token * row_blocks,
+                   row_blocks * sizeof(itera_act_block));
+        }
+        if (itera_is_float(f->m->up.first.type) || (f->m->gate.count > 0 && itera_is_float(f->m->gate.first.type))) {
+            memcpy(x + (size_t)i * D, all->x + token * D, D * sizeof(float));
         }
     }
-    return n;
+    return input;
+}
+
+/* Hidden layers, by columns */
+static void hide(void *context, itera_team team)
+{
+    const phase *f = context;
+    const moe *m = f->m;
+    const buffers *b = &f->b;
+    if (m->shared_F > 0) {
+        itera_ffn_hidden_share(f->run, team, &m->shared, b->shared_hidden, b->shared_gate, &f->all);
+    }
+    for (int expert = 0; expert < (int)m->p.experts; expert++) {
+        const int first = b->first[expert], n = b->first[expert + 1] - first;
+        if (n > 0) {
+            itera_ffn ffn = expert_of(m, expert);
+            itera_input input = gather(f, team, first, n);
+            itera_ffn_hidden_share(f->run, team, &ffn, b->hidden + (size_t)first * m->F, b->gate, &input);
+        }
+    }
+}
+
+/* Outputs, by columns: the shared expert's, then the others' in ascending order */
+static void combine(void *context, itera_team team)
+{
+    const phase *f = context;
+    const moe *m = f->m;
+    const buffers *b = &f->b;
+    const size_t D = m->p.D, F = m->F;
+    const itera_range columns = itera_share(team, (int)D, ITERA_ROW_GRAIN);
+    const size_t width = (size_t)(columns.end - columns.begin);
+    if (m->shared_F > 0) {
+        itera_linear_share(f->run, team, f->y, D, &m->shared.down, &f->shared);
+    } else {
+        for (int t = 0; t < f->run->T; t++) {
+            memset(f->y + (size_t)t * D + columns.begin, 0, width * sizeof(float));
+        }
+    }
+    for (int expert = 0; expert < (int)m->p.experts; expert++) {
+        const int first = b->first[expert], n = b->first[expert + 1] - first;
+        if (n == 0) {
+            continue;
+        }
+        const itera_matrix down = itera_expert(&m->down, expert);
+        itera_input hidden = f->hidden;
+        hidden.T = n;
+        hidden.x += (size_t)first * F;
+        hidden.blocks += (size_t)first * (F / ITERA_ACT_BLOCK);
+        itera_linear_share(f->run, team, b->y, D, &down, &hidden);
+        for (int i = first; i < first + n; i++) {
+            f->run->kernels->axpy(f->y + (size_t)b->token[i] * D + columns.begin, b->visit_gates[i],
+                                  b->y + (size_t)(i - first) * D + columns.begin, width);
+        }
+    }
 }
 
 static void forward(const itera_block *block, const itera_run *run, float *y, const float *x)
 {
     const moe *m = (const moe *)block;
-    const itera_kernels *kernels = run->kernels;
-    const int T = run->T, X = (int)m->p.experts, k = (int)m->p.used;
-    const size_t D = m->p.D;
-    buffers b = layout(m, run->scratch, T);
-    itera_input all = itera_input_of(x, b.blocks, T, (int)D);
+    const int T = run->T, X = (int)m->p.experts, visits = T * (int)m->p.used;
+    phase f = {.m = m, .run = run, .b = layout(m, run), .y = y};
+    f.all = itera_input_of(x, f.b.blocks, T, (int)m->p.D);
 
-    itera_linear(run, b.logits, (size_t)X, &m->router, &all);
-    for (int t = 0; t < T; t++) {
-        route(b.chosen + t * k, b.gates + t * k, b.logits + (size_t)t * (size_t)X, X, k, kernels);
-    }
+    itera_linear(run, f.b.logits, (size_t)X, &m->router, &f.all);
+    itera_parallel(T > 1 ? itera_pool_for(run, (uint64_t)visits * (uint64_t)X) : NULL, route_tokens, &f);
+    sort_visits(m, &f.b, T);
 
     if (run->chosen_experts != NULL) {
-        memcpy(run->chosen_experts, b.chosen + (T - 1) * k, (size_t)k * sizeof(int32_t));
-        memcpy(run->chosen_gates, b.gates + (T - 1) * k, (size_t)k * sizeof(float));
+        const int k = (int)m->p.used;
+        memcpy(run->chosen_experts, f.b.chosen + (T - 1) * k, (size_t)k * sizeof(int32_t));
+        memcpy(run->chosen_gates, f.b.gates + (T - 1) * k, (size_t)k * sizeof(float));
     }
 
+    uint64_t work = (uint64_t)visits * m->F * m->p.D + (uint64_t)T * m->shared_F * m->p.D;
+    itera_ffn first = expert_of(m, 0);
+    itera_ffn_prepare(run, &first, &f.all);
     if (m->shared_F > 0) {
-        itera_ffn_apply(run, &m->shared, &b.ffn, y, &all);
-    } else {
-        memset(y, 0, (size_t)T * D * sizeof(float));
-        if (!itera_is_float(m->up.first.type) && !all.quantized) {
-            kernels->quantize_act(all.blocks, x, (size_t)T * D); /* once, before rows are gathered */
-            all.quantized = true;
-        }
+        itera_ffn_prepare(run, &m->shared, &f.all);
     }
+    itera_parallel(itera_pool_for(run, 2 * work), hide, &f);
 
-    for (int expert = 0; expert < X; expert++) {
-        int n = gather(m, &b, &all, expert);
-        if (n == 0) {
-            continue;
-        }
-        itera_ffn ffn = {.up = itera_expert(&m->up, expert),
-                         .down = itera_expert(&m->down, expert),
-                         .activation = m->p.activation};
-        if (m->p.activation == ITERA_SWIGLU) {
-            ffn.gate = itera_expert(&m->gate, expert);
-        }
-        itera_input input = itera_input_of(b.x, b.x_blocks, n, (int)D);
-        input.quantized = all.quantized;
-        itera_ffn_apply(run, &ffn, &b.ffn, b.y, &input);
-        for (int i = 0; i < n; i++) {
-            kernels->axpy(y + (size_t)b.members[i] * D, b.member_gates[i], b.y + (size_t)i * D, D);
-        }
+    f.hidden = itera_input_of(f.b.hidden, f.b.hidden_blocks, visits, (int)m->F);
+    itera_input_prepare(run, &f.hidden, m->down.first.type);
+    if (m->shared_F > 0) {
+        f.shared = itera_input_of(f.b.shared_hidden, f.b.shared_blocks, T, (int)m->shared_F);
+        itera_input_prepare(run, &f.shared, m->shared.down.type);
     }
+    itera_parallel(itera_pool_for(run, work), combine, &f);
 }
 
 static const itera_block_ops ops = {.name = "mixture of experts", .forward = forward, .measure = measure};

@@ -47,10 +47,52 @@ static buffers layout(const mamba1 *m, itera_arena *scratch, int T)
     return b;
 }
 
-static void measure(const itera_block *block, itera_arena *scratch, int T, uint64_t context)
+static void measure(const itera_block *block, const itera_run *most)
 {
-    (void)context;
-    layout((const mamba1 *)block, scratch, T);
+    layout((const mamba1 *)block, most->scratch, most->T);
+}
+
+/* What a phase of forward, split over threads, needs. */
+typedef struct phase {
+    const mamba1 *m;
+    const itera_run *run;
+    buffers b;
+} phase;
+
+/* x = silu(conv(x)), by channels */
+static void convolve(void *context, itera_team team)
+{
+    const phase *f = context;
+    const mamba1 *m = f->m;
+    const int E = (int)m->p.E;
+    itera_range channels = itera_share(team, E, 16);
+    f->run->kernels->conv1d_silu(f->b.x, f->run->state, f->b.xz, (size_t)(2 * E), m->conv, m->conv_bias, f->run->T, E,
+                                 (int)m->p.taps, channels.begin, channels.end);
+}
+
+/* dt = softplus(dt + bias);  h = exp(dt A) h + dt B x;  y = C h + D x;  y = y * silu(z), by channels */
+static void scan(void *context, itera_team team)
+{
+    const phase *f = context;
+    const mamba1 *m = f->m;
+    const itera_kernels *k = f->run->kernels;
+    const itera_mamba1_params *p = &m->p;
+    const int T = f->run->T, E = (int)p->E, N = (int)p->N, R = (int)p->R, W = R + 2 * N;
+    float *scan_state = f->run->state + (size_t)(p->taps - 1) * (size_t)E;
+    const buffers b = f->b;
+    const itera_range channels = itera_share(team, E, 16);
+    const size_t first = (size_t)channels.begin, count = (size_t)(channels.end - channels.begin);
+    for (int t = 0; t < T; t++) {
+        float *dt = b.dt + (size_t)t * E + first;
+        k->add(dt, dt, m->dt_bias + first, count);
+        k->softplus(dt, dt, count);
+    }
+    k->scan_mamba1(b.x, scan_state, b.x, b.dbc + R, b.dbc + R + N, (size_t)W, b.dt, m->A, m->skip, T, E, N,
+                   channels.begin, channels.end);
+    for (int t = 0; t < T; t++) {
+        float *row = b.x + (size_t)t * E + first;
+        k->silu_mul(row, b.xz + (size_t)t * 2 * E + E + first, row, count);
+    }
 }
 
 static void forward(const itera_block *block, const itera_run *run, float *y, const float *x)
@@ -59,14 +101,14 @@ static void forward(const itera_block *block, const itera_run *run, float *y, co
     const itera_kernels *k = run->kernels;
     const itera_mamba1_params *p = &m->p;
     const int T = run->T, E = (int)p->E, N = (int)p->N, R = (int)p->R, W = R + 2 * N;
-    float *conv_state = run->state;
-    float *scan_state = run->state + (size_t)(p->taps - 1) * (size_t)E;
-    buffers b = layout(m, run->scratch, T);
+    const uint64_t inner_size = (uint64_t)T * (uint64_t)E;
+    phase f = {.m = m, .run = run, .b = layout(m, run->scratch, T)};
+    const buffers b = f.b;
 
     /* [x, z] = W_in u;  x = silu(conv(x)) */
     itera_input u = itera_input_of(x, b.blocks, T, (int)p->D);
     itera_linear(run, b.xz, (size_t)(2 * E), &m->in, &u);
-    k->conv1d_silu(b.x, conv_state, b.xz, (size_t)(2 * E), m->conv, m->conv_bias, T, E, (int)p->taps);
+    itera_parallel(itera_pool_for(run, inner_size * 20), convolve, &f);
 
     /* [dt, B, C] = W_x x */
     itera_input inner = itera_input_of(b.x, b.blocks, T, E);
@@ -77,23 +119,16 @@ static void forward(const itera_block *block, const itera_run *run, float *y, co
         k->rms_norm(b.dbc + R + N, b.dbc + R + N, NULL, T, N, (size_t)W, p->eps);
     }
 
-    /* dt = softplus(W_dt dt + bias) */
+    /* dt = W_dt dt */
     for (int t = 0; t < T; t++) {
         memcpy(b.low + (size_t)t * R, b.dbc + (size_t)t * W, (size_t)R * sizeof(float));
     }
     itera_input low = itera_input_of(b.low, b.blocks, T, R);
     itera_linear(run, b.dt, (size_t)E, &m->dt, &low);
-    for (int t = 0; t < T; t++) {
-        k->add(b.dt + (size_t)t * E, b.dt + (size_t)t * E, m->dt_bias, (size_t)E);
-    }
-    k->softplus(b.dt, b.dt, (size_t)T * E);
 
-    /* h = exp(dt A) h + dt B x;  y = C h + D x;  out = W_out (y * silu(z)) */
-    k->scan_mamba1(b.x, scan_state, b.x, b.dbc + R, b.dbc + R + N, (size_t)W, b.dt, m->A, m->skip, T, E, N, 0, E);
-    for (int t = 0; t < T; t++) {
-        float *row = b.x + (size_t)t * E;
-        k->silu_mul(row, b.xz + (size_t)t * 2 * E + E, row, (size_t)E);
-    }
+    itera_parallel(itera_pool_for(run, inner_size * (uint64_t)(8 * N + 32)), scan, &f);
+
+    /* out = W_out y */
     itera_input gated = itera_input_of(b.x, b.blocks, T, E);
     itera_linear(run, y, (size_t)p->D, &m->out, &gated);
 }

@@ -2,7 +2,7 @@
 
 #include "blocks/linear.h"
 
-/* Recurrent state: the convolution window [taps-1, E + 2GN], then the scan state [H, N, P]. */
+/* Recurrent state: the convolution window [taps-1, E + 2GN], then the scan state [H, N, P] and its scales [H]. */
 typedef struct mamba2 {
     itera_block block;
     itera_mamba2_params p;
@@ -46,55 +46,115 @@ static buffers layout(const mamba2 *m, itera_arena *scratch, int T)
     return b;
 }
 
-static void measure(const itera_block *block, itera_arena *scratch, int T, uint64_t context)
+static void measure(const itera_block *block, const itera_run *most)
 {
-    (void)context;
-    layout((const mamba2 *)block, scratch, T);
+    layout((const mamba2 *)block, most->scratch, most->T);
+}
+
+/* What a phase of forward, split over threads, needs. */
+typedef struct phase {
+    const mamba2 *m;
+    const itera_run *run;
+    buffers b;
+} phase;
+
+/* xBC = silu(conv(xBC)), by channels */
+static void convolve(void *context, itera_team team)
+{
+    const phase *f = context;
+    const mamba2 *m = f->m;
+    const int C = (int)conv_width(&m->p);
+    itera_range channels = itera_share(team, C, 16);
+    f->run->kernels->conv1d_silu(f->b.xbc, f->run->state, f->b.zxbcdt + m->p.E, in_width(&m->p), m->conv, m->conv_bias,
+                                 f->run->T, C, (int)m->p.taps, channels.begin, channels.end);
+}
+
+/* dt = softplus(dt + bias);  h = exp(dt A) h + dt B x;  y = C h + D x;  y = y * silu(z), by heads */
+static void scan(void *context, itera_team team)
+{
+    const phase *f = context;
+    const mamba2 *m = f->m;
+    const itera_kernels *k = f->run->kernels;
+    const itera_mamba2_params *p = &m->p;
+    const int T = f->run->T, H = (int)p->heads, E = (int)p->E, N = (int)p->N, G = (int)p->groups;
+    const int P = E / H, C = (int)conv_width(p), W = (int)in_width(p);
+    float *scan_state = f->run->state + (size_t)(p->taps - 1) * (size_t)C;
+    float *scales = scan_state + (size_t)E * (size_t)N;
+    const buffers b = f->b;
+    const itera_range heads = itera_share(team, H, 1);
+    const size_t count = (size_t)(heads.end - heads.begin);
+    for (int t = 0; t < T; t++) {
+        float *dt = b.dt + (size_t)t * H + heads.begin;
+        k->add(dt, b.zxbcdt + (size_t)t * W + E + C + heads.begin, m->dt_bias + heads.begin, count);
+        k->softplus(dt, dt, count);
+    }
+    k->scan_mamba2(b.y, scan_state, scales, b.xbc, b.xbc + E, b.xbc + E + G * N, (size_t)C, b.dt, m->A, m->skip, T,
+                   H, P, N, G, heads.begin, heads.end);
+    for (int t = 0; t < T; t++) {
+        float *row = b.y + (size_t)t * E + heads.begin * P;
+        k->silu_mul(row, b.zxbcdt + (size_t)t * W + heads.begin * P, row, count * (size_t)P);
+    }
+}
+
+/* y = norm(y), over each group on its own, by tokens */
+static void normalize(void *context, itera_team team)
+{
+    const phase *f = context;
+    const mamba2 *m = f->m;
+    const int E = (int)m->p.E, width = E / (int)m->p.groups;
+    const itera_range tokens = itera_share(team, f->run->T, 1);
+    float *first = f->b.y + (size_t)tokens.begin * E;
+    for (int g = 0; g < (int)m->p.groups; g++) {
+        f->run->kernels->rms_norm(first + g * width, first + g * width, m->norm + g * width, tokens.end - tokens.begin,
+                                  width, (size_t)E, m->p.eps);
+    }
 }
 
 static void forward(const itera_block *block, const itera_run *run, float *y, const float *x)
 {
     const mamba2 *m = (const mamba2 *)block;
-    const itera_kernels *k = run->kernels;
     const itera_mamba2_params *p = &m->p;
-    const int T = run->T, H = (int)p->heads, E = (int)p->E, N = (int)p->N, G = (int)p->groups;
-    const int P = E / H, C = (int)conv_width(p), W = (int)in_width(p);
-    float *conv_state = run->state;
-    float *scan_state = run->state + (size_t)(p->taps - 1) * (size_t)C;
-    buffers b = layout(m, run->scratch, T);
+    const uint64_t tokens = (uint64_t)run->T;
+    phase f = {.m = m, .run = run, .b = layout(m, run->scratch, run->T)};
 
     /* [z, xBC, dt] = W_in u */
-    itera_input u = itera_input_of(x, b.blocks, T, (int)p->D);
-    itera_linear(run, b.zxbcdt, (size_t)W, &m->in, &u);
+    itera_input u = itera_input_of(x, f.b.blocks, run->T, (int)p->D);
+    itera_linear(run, f.b.zxbcdt, in_width(p), &m->in, &u);
 
-    /* xBC = silu(conv(xBC)) */
-    k->conv1d_silu(b.xbc, conv_state, b.zxbcdt + E, (size_t)W, m->conv, m->conv_bias, T, C, (int)p->taps);
-
-    /* dt = softplus(dt + bias) */
-    for (int t = 0; t < T; t++) {
-        k->add(b.dt + (size_t)t * H, b.zxbcdt + (size_t)t * W + E + C, m->dt_bias, (size_t)H);
-    }
-    k->softplus(b.dt, b.dt, (size_t)T * H);
-
-    /* h = exp(dt A) h + dt B x;  y = C h + D x */
-    k->scan_mamba2(b.y, scan_state, b.xbc, b.xbc + E, b.xbc + E + G * N, (size_t)C, b.dt, m->A, m->skip, T, H, P, N,
-                   G, 0, H);
-
-    /* y = norm(y * silu(z)), over each group on its own; out = W_out y */
-    for (int t = 0; t < T; t++) {
-        float *row = b.y + (size_t)t * E;
-        k->silu_mul(row, b.zxbcdt + (size_t)t * W, row, (size_t)E);
-    }
+    itera_parallel(itera_pool_for(run, tokens * conv_width(p) * 20), convolve, &f);
+    itera_parallel(itera_pool_for(run, tokens * p->E * 2 * p->N), scan, &f);
     if (m->norm != NULL) {
-        for (int g = 0; g < G; g++) {
-            k->rms_norm(b.y + g * (E / G), b.y + g * (E / G), m->norm + g * (E / G), T, E / G, (size_t)E, p->eps);
-        }
+        itera_parallel(itera_pool_for(run, tokens * p->E * 2), normalize, &f);
     }
-    itera_input gated = itera_input_of(b.y, b.blocks, T, E);
+
+    /* out = W_out y */
+    itera_input gated = itera_input_of(f.b.y, f.b.blocks, run->T, (int)p->E);
     itera_linear(run, y, (size_t)p->D, &m->out, &gated);
 }
 
-static const itera_block_ops ops = {.name = "mamba2", .forward = forward, .measure = measure};
+static double squares(const float *x, uint64_t n)
+{
+    double sum = 0.0;
+    for (uint64_t i = 0; i < n; i++) {
+        sum += (double)x[i] * (double)x[i];
+    }
+    return sum;
+}
+
+/* Heads are stored without their scales. */
+static double energy(const itera_block *block, const float *state)
+{
+    const itera_mamba2_params *p = &((const mamba2 *)block)->p;
+    const uint64_t window = (uint64_t)(p->taps - 1) * conv_width(p), head = (uint64_t)p->E / p->heads * p->N;
+    const float *heads = state + window, *scales = heads + head * p->heads;
+    double sum = squares(state, window);
+    for (uint32_t h = 0; h < p->heads; h++) {
+        sum += (double)scales[h] * (double)scales[h] * squares(heads + h * head, head);
+    }
+    return sum;
+}
+
+static const itera_block_ops ops = {.name = "mamba2", .forward = forward, .measure = measure, .energy = energy};
 
 itera_status itera_mamba2_build(const itera_builder *builder, itera_block **out, uint32_t layer,
                                 const itera_mamba2_params *p)
@@ -111,7 +171,7 @@ itera_status itera_mamba2_build(const itera_builder *builder, itera_block **out,
     uint32_t width = conv_width(p);
     uint64_t scan_floats = (uint64_t)p->E * p->N;
     m->block = (itera_block){.ops = &ops,
-                             .state_floats = (uint64_t)(p->taps - 1) * width + scan_floats,
+                             .state_floats = (uint64_t)(p->taps - 1) * width + scan_floats + p->heads,
                              .state_macs = 3 * scan_floats + (uint64_t)p->taps * width};
     ITERA_TRY(itera_build_matrix(builder, &m->in, layer, "ssm_in.weight", in_width(p), p->D));
     char name[64];

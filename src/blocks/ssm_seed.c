@@ -43,10 +43,9 @@ static buffers layout(const seed *m, itera_arena *scratch, int T)
     return b;
 }
 
-static void measure(const itera_block *block, itera_arena *scratch, int T, uint64_t context)
+static void measure(const itera_block *block, const itera_run *most)
 {
-    (void)context;
-    layout((const seed *)block, scratch, T);
+    layout((const seed *)block, most->scratch, most->T);
 }
 
 static float mean(const float *x, int n)
@@ -58,33 +57,79 @@ static float mean(const float *x, int n)
     return sum / (float)n;
 }
 
+/* What a phase of forward, split over threads, needs. */
+typedef struct phase {
+    const seed *m;
+    const itera_run *run;
+    buffers b;
+} phase;
+
+/* a = silu(conv(a)), by channels */
+static void convolve(void *context, itera_team team)
+{
+    const phase *f = context;
+    const seed *m = f->m;
+    const int E = (int)m->p.E;
+    itera_range channels = itera_share(team, E, 16);
+    f->run->kernels->conv1d_silu(f->b.a, f->run->state, f->b.ag, (size_t)(2 * E), m->conv, m->conv_bias, f->run->T, E,
+                                 (int)m->p.taps, channels.begin, channels.end);
+}
+
+/* dt[t, 0] = mean over channels of softplus(dt + b_dt), by tokens */
+static void average_steps(void *context, itera_team team)
+{
+    const phase *f = context;
+    const int E = (int)f->m->p.E;
+    itera_range tokens = itera_share(team, f->run->T, 1);
+    for (int t = tokens.begin; t < tokens.end; t++) {
+        float *dt = f->b.dt + (size_t)t * E;
+        f->run->kernels->add(dt, dt, f->m->dt_bias, (size_t)E);
+        f->run->kernels->softplus(dt, dt, (size_t)E);
+        dt[0] = mean(dt, E);
+    }
+}
+
+/* y = (y + D a) * silu(g), by tokens */
+static void gate(void *context, itera_team team)
+{
+    const phase *f = context;
+    const int E = (int)f->m->p.E;
+    itera_range tokens = itera_share(team, f->run->T, 1);
+    for (int t = tokens.begin; t < tokens.end; t++) {
+        float *row = f->b.y + (size_t)t * E;
+        const float *a = f->b.a + (size_t)t * E;
+        for (int e = 0; e < E; e++) {
+            row[e] += f->m->skip[e] * a[e];
+        }
+        f->run->kernels->silu_mul(row, f->b.ag + (size_t)t * 2 * E + E, row, (size_t)E);
+    }
+}
+
 static void forward(const itera_block *block, const itera_run *run, float *y, const float *x)
 {
     const seed *m = (const seed *)block;
     const itera_kernels *k = run->kernels;
     const itera_seed_params *p = &m->p;
     const int T = run->T, E = (int)p->E, N = (int)p->N;
-    float *conv_state = run->state;
+    const uint64_t inner_size = (uint64_t)T * (uint64_t)E;
     float *h = run->state + (size_t)(p->taps - 1) * (size_t)E;
-    buffers b = layout(m, run->scratch, T);
+    phase f = {.m = m, .run = run, .b = layout(m, run->scratch, T)};
+    const buffers b = f.b;
 
     /* [a, g] = W_in u;  a = silu(conv(a)) */
     itera_input u = itera_input_of(x, b.blocks, T, (int)p->D);
     itera_linear(run, b.ag, (size_t)(2 * E), &m->in, &u);
-    k->conv1d_silu(b.a, conv_state, b.ag, (size_t)(2 * E), m->conv, m->conv_bias, T, E, (int)p->taps);
+    itera_parallel(itera_pool_for(run, inner_size * 20), convolve, &f);
 
     /* dt = mean over channels of softplus(W_dt a + b_dt) */
     itera_input inner = itera_input_of(b.a, b.blocks, T, E);
     itera_linear(run, b.dt, (size_t)E, &m->dt, &inner);
-    for (int t = 0; t < T; t++) {
-        k->add(b.dt + (size_t)t * E, b.dt + (size_t)t * E, m->dt_bias, (size_t)E);
-    }
-    k->softplus(b.dt, b.dt, (size_t)T * E);
+    itera_parallel(T > 1 ? itera_pool_for(run, inner_size * 20) : NULL, average_steps, &f);
 
     /* h = exp(dt A) h + dt (B a) */
     itera_linear(run, b.h, (size_t)N, &m->B, &inner);
     for (int t = 0; t < T; t++) {
-        float dt = mean(b.dt + (size_t)t * E, E);
+        float dt = b.dt[(size_t)t * E];
         float *row = b.h + (size_t)t * N;
         k->scale(b.decay, m->A, dt, (size_t)N);
         k->exp(b.decay, b.decay, (size_t)N);
@@ -97,14 +142,7 @@ static void forward(const itera_block *block, const itera_run *run, float *y, co
     /* y = C h + D a;  out = W_out (y * silu(g)) */
     itera_input states = itera_input_of(b.h, b.blocks, T, N);
     itera_linear(run, b.y, (size_t)E, &m->C, &states);
-    for (int t = 0; t < T; t++) {
-        float *row = b.y + (size_t)t * E;
-        const float *a = b.a + (size_t)t * E;
-        for (int e = 0; e < E; e++) {
-            row[e] += m->skip[e] * a[e];
-        }
-        k->silu_mul(row, b.ag + (size_t)t * 2 * E + E, row, (size_t)E);
-    }
+    itera_parallel(T > 1 ? itera_pool_for(run, inner_size * 20) : NULL, gate, &f);
     itera_input gated = itera_input_of(b.y, b.blocks, T, E);
     itera_linear(run, y, (size_t)p->D, &m->out, &gated);
 }

@@ -13,7 +13,19 @@ static itera_act_sums sums_of(float d, int32_t first_half, int32_t second_half)
     return (itera_act_sums){.d = d, .dsum = d * (float)sum, .nsum = -sum, .nsum_low = -first_half};
 }
 
-void itera_quantize_act_scalar(itera_act_block *out, const float *x, size_t n)
+void itera_mark_wide(itera_act_block *row, size_t blocks)
+{
+    float sum = 0.0f;
+    for (size_t i = 0; i < blocks; i++) {
+        sum += row[i].coarse.d * row[i].coarse.d;
+    }
+    float most = ITERA_ACT_WIDE / (float)blocks * sum;
+    for (size_t i = 0; i < blocks; i++) {
+        row[i].wide = row[i].coarse.d * row[i].coarse.d > most;
+    }
+}
+
+static void quantize_row(itera_act_block *out, const float *x, size_t n)
 {
     for (; n >= ITERA_ACT_BLOCK; n -= ITERA_ACT_BLOCK, x += ITERA_ACT_BLOCK, out++) {
         float largest = 0.0f;
@@ -39,5 +51,14 @@ void itera_quantize_act_scalar(itera_act_block *out, const float *x, size_t n)
         }
         out->fine = sums_of(d, sum[0], sum[1]);
         out->coarse = sums_of(128.0f * d, high_sum[0], high_sum[1]);
+    }
+}
+
+void itera_quantize_act_scalar(itera_act_block *out, const float *x, int T, int K)
+{
+    size_t blocks = (size_t)K / ITERA_ACT_BLOCK;
+    for (int t = 0; t < T; t++, out += blocks, x += K) {
+        quantize_row(out, x, (size_t)K);
+        itera_mark_wide(out, blocks);
     }
 }

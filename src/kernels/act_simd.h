@@ -15,7 +15,7 @@ ITERA_INLINE itera_act_sums sums_of(float d, const v128_t q[4])
     return (itera_act_sums){.d = d, .dsum = d * (float)sum, .nsum = -sum, .nsum_low = -low};
 }
 
-void ITERA_NAME(quantize_act)(itera_act_block *out, const float *x, size_t n)
+static void quantize_row(itera_act_block *out, const float *x, size_t n)
 {
     const v128_t magic = wasm_f32x4_splat(ITERA_ROUND_MAGIC);
     for (; n >= ITERA_ACT_BLOCK; n -= ITERA_ACT_BLOCK, x += ITERA_ACT_BLOCK, out++) {
@@ -49,5 +49,14 @@ void ITERA_NAME(quantize_act)(itera_act_block *out, const float *x, size_t n)
         wasm_v128_store(out->low + 16, wasm_i8x16_narrow_i16x8(low[2], low[3]));
         out->fine = sums_of(d, q);
         out->coarse = sums_of(128.0f * d, high);
+    }
+}
+
+void ITERA_NAME(quantize_act)(itera_act_block *out, const float *x, int T, int K)
+{
+    size_t blocks = (size_t)K / ITERA_ACT_BLOCK;
+    for (int t = 0; t < T; t++, out += blocks, x += K) {
+        quantize_row(out, x, (size_t)K);
+        itera_mark_wide(out, blocks);
     }
 }

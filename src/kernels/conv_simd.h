@@ -9,18 +9,17 @@ ITERA_INLINE const float *conv_input_row(const float *state, const float *x, siz
 
 /* Most models have 4 taps: their rows are looked up once a token, and the loop over taps unrolls. */
 static void conv_four_taps(float *y, const float *const rows[4], const float *weight, const float *bias,
-                           size_t E)
+                           size_t E, size_t e, size_t e_end)
 {
-    size_t e = 0;
-    for (; e + 4 <= E; e += 4) {
+    for (; e + 4 <= e_end; e += 4) {
         v128_t sum = bias != NULL ? wasm_v128_load(bias + e) : wasm_f32x4_splat(0.0f);
         for (size_t j = 0; j < 4; j++) {
             sum = ITERA_MADD(wasm_v128_load(weight + j * E + e), wasm_v128_load(rows[j] + e), sum);
         }
         wasm_v128_store(y + e, itera_silu4(sum));
     }
-    if (e < E) {
-        size_t n = E - e;
+    if (e < e_end) {
+        size_t n = e_end - e;
         v128_t sum = bias != NULL ? itera_load_part(bias + e, n) : wasm_f32x4_splat(0.0f);
         for (size_t j = 0; j < 4; j++) {
             sum = ITERA_MADD(itera_load_part(weight + j * E + e, n), itera_load_part(rows[j] + e, n), sum);
@@ -30,10 +29,10 @@ static void conv_four_taps(float *y, const float *const rows[4], const float *we
 }
 
 static void conv_any_taps(float *y, const float *state, const float *x, size_t x_stride, const float *weight,
-                          const float *bias, int t, size_t E, int taps)
+                          const float *bias, int t, size_t E, int taps, size_t e, size_t e_end)
 {
-    for (size_t e = 0; e < E; e += 4) {
-        size_t n = E - e;
+    for (; e < e_end; e += 4) {
+        size_t n = e_end - e;
         v128_t sum = bias != NULL ? itera_load_part(bias + e, n) : wasm_f32x4_splat(0.0f);
         for (int j = 0; j < taps; j++) {
             const float *row = conv_input_row(state, x, x_stride, t - (taps - 1) + j, E, taps);
@@ -45,22 +44,23 @@ static void conv_any_taps(float *y, const float *state, const float *x, size_t x
 }
 
 void ITERA_NAME(conv1d_silu)(float *y, float *state, const float *x, size_t x_stride, const float *weight,
-                             const float *bias, int T, int E, int taps)
+                             const float *bias, int T, int E, int taps, int e_begin, int e_end)
 {
-    size_t width = (size_t)E;
+    size_t width = (size_t)E, begin = (size_t)e_begin, end = (size_t)e_end;
     for (int t = 0; t < T; t++, y += width) {
         if (taps == 4) {
             const float *rows[4];
             for (int j = 0; j < 4; j++) {
                 rows[j] = conv_input_row(state, x, x_stride, t - 3 + j, width, taps);
             }
-            conv_four_taps(y, rows, weight, bias, width);
+            conv_four_taps(y, rows, weight, bias, width, begin, end);
         } else {
-            conv_any_taps(y, state, x, x_stride, weight, bias, t, width, taps);
+            conv_any_taps(y, state, x, x_stride, weight, bias, t, width, taps, begin, end);
         }
     }
     for (int j = 0; j < taps - 1; j++) {
-        memmove(state + (size_t)j * width,
-                conv_input_row(state, x, x_stride, T - (taps - 1) + j, width, taps), width * sizeof *state);
+        memmove(state + (size_t)j * width + begin,
+                conv_input_row(state, x, x_stride, T - (taps - 1) + j, width, taps) + begin,
+                (end - begin) * sizeof *state);
     }
 }

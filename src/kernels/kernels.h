@@ -39,13 +39,15 @@ typedef struct itera_matrix {
  * Input of the quantized products: blocks of 32 columns, symmetric, 15 bits, nearest even:
  * d = max|x| / 16256, q = round(x * (16256 / max|x|)), 16256 = 128 * 127.
  *
- * Fifteen bits because eight are not enough: rounding the activations to 8 bits costs more accuracy than any
- * of the weight formats, and a mixture of experts turns such an error into another expert. Where products are
- * made by 16-bit multiplications (scalar, simd128) the bits are free. The 8-bit dot product of relaxed SIMD
- * takes q as two planes, q = 128 high + low, and the K types, whose blocks llama.cpp rounds more coarsely
- * than ours, by the high plane alone. The sums are in the form in which products use them. */
+ * Where products are made by 16-bit multiplications (scalar, simd128) the bits are free. The 8-bit dot product of
+ * relaxed SIMD takes q as two planes, q = 128 high + low. The high plane alone is what llama.cpp's products of
+ * 32-column types see, and more than its K types see, whose blocks are of 256. The low plane costs as much again
+ * and is taken by the 32-column types in `wide` blocks only, those whose activations are large beside the rest of
+ * the row: few blocks, but most of the error (tests/bench/LOG.md). The sums are in the form in which products use
+ * them. */
 #define ITERA_ACT_BLOCK 32
 #define ITERA_ACT_LARGEST 16256
+#define ITERA_ACT_WIDE 1.35f /* a wide block's d^2 is more than so many times the mean over its row */
 typedef struct itera_act_sums {
     float d;
     float dsum;       /* d times the sum of all q: times a weight's minimum, it repays the minima */
@@ -57,7 +59,8 @@ typedef struct itera_act_block {
     int8_t low[ITERA_ACT_BLOCK];  /* q - 128 high: -64 to 63 */
     itera_act_sums fine;          /* of q */
     itera_act_sums coarse;        /* of high alone: its d is 128 times the fine one */
-} itera_act_block;                /* 96 bytes */
+    int32_t wide;                 /* 0 or 1 */
+} itera_act_block;                /* 100 bytes */
 
 #define ITERA_FLOAT_BLOCK 16 /* columns of a partial sum of the float products, see below */
 
@@ -67,6 +70,8 @@ typedef struct itera_act_block {
  *   quantized   acc = 0; for each 32 columns:  acc = acc + (scale * d) * (float)i,  i = sum of q_w * q_x
  *               and, for types with a minimum,  acc = acc + min * dsum  after it (min is negative for the
  *               K types); Q6_K adds (scale * d) * (float)i for the first 16 columns, then for the second.
+ *               `relaxed` takes i from the high planes; after each 1024 columns follow the low planes of the
+ *               wide blocks among them, in the same form, block by block.
  *               Scales are taken as finite: see itera_finite_half_to_f32, which reads F16 weights too.
  *   F32, F16, BF16   acc = 0; for each 16 columns (fewer in the last block):  part = 0;
  *               part = part + w * x for each column in order;  acc = acc + part. */
@@ -79,6 +84,7 @@ typedef struct itera_act_block {
 typedef void (*itera_matmul_fn)(float *y, size_t y_stride, const itera_matrix *w, const void *x, int T,
                                 int row_begin, int row_end);
 
+#define ITERA_ATTENTION_BLOCK 32 /* positions of a step of attention, see below */
 #define ITERA_TYPE_LIMIT 31 /* one more than the largest itera_type */
 
 typedef struct itera_kernels {
@@ -86,9 +92,9 @@ typedef struct itera_kernels {
 
     itera_matmul_fn matmul[ITERA_TYPE_LIMIT]; /* by itera_type; NULL for ids that are not a type */
 
-    /* out: [n / 32] blocks; x: [n] f32, n a multiple of 32. Blocks of zeros get d = 0; so do blocks in which
+    /* out: [T, K / 32] blocks; x: [T, K] f32, K a multiple of 32. Blocks of zeros get d = 0; so do blocks in which
      * nothing reaches 2^-100. NaN counts as zero; an infinity makes its block's d infinite. */
-    void (*quantize_act)(itera_act_block *out, const float *x, size_t n);
+    void (*quantize_act)(itera_act_block *out, const float *x, int T, int K);
 
     /* y[t,d] = x[t,d] / sqrt(mean_d(x^2) + eps) * weight[d]; weight NULL means ones. y may be x.
      * x and y rows are `stride` floats apart. */
@@ -119,34 +125,47 @@ typedef struct itera_kernels {
      *   y[t,e] = silu(bias[e] + sum_j weight[j,e] * x[t - (taps-1) + j, e]), j ascending
      * where positions before this call come from `state` [taps-1, E], oldest first; state is left holding the
      * last taps-1 inputs. y: [T, E] contiguous; x: row t at x + t * x_stride; weight: [taps, E]; bias: [E] or
-     * NULL. taps >= 1; when taps is 1 state is not touched and may be NULL. */
+     * NULL. taps >= 1; when taps is 1 state is not touched and may be NULL.
+     * Handles only channels in [e_begin, e_end): the place for threads. */
     void (*conv1d_silu)(float *y, float *state, const float *x, size_t x_stride, const float *weight,
-                        const float *bias, int T, int E, int taps);
+                        const float *bias, int T, int E, int taps, int e_begin, int e_end);
 
     /* Mamba-2 scan (Dao & Gu 2024, eq. of the scalar-A recurrence), sequential over t:
-     *   a = exp(dt[t,h] * A[h]); state[h,n,p] = state[h,n,p] * a + B[t,g,n] * (dt[t,h] * x[t,h,p])
-     *   y[t,h,p] = sum_n C[t,g,n] * state[h,n,p] + Dskip[h] * x[t,h,p],  g = h / (H / G), n ascending
-     * state: [H, N, P] in and out. y: [T, H*P] contiguous. x, B and C are slices of wider rows: row t of each
-     * is `stride` floats after row t-1. dt: [T, H] after softplus. A: [H] (negative). Dskip: [H].
-     * Handles only heads in [head_begin, head_end): the place for threads. P, N >= 1, any size. */
-    void (*scan_mamba2)(float *y, float *state, const float *x, const float *B, const float *C, size_t stride,
-                        const float *dt, const float *A, const float *Dskip, int T, int H, int P, int N,
-                        int G, int head_begin, int head_end);
+     *   h[n,p] = exp(dt[t,h] * A[h]) * h[n,p] + B[t,g,n] * (dt[t,h] * x[t,h,p])
+     *   y[t,h,p] = sum_n C[t,g,n] * h[n,p] + Dskip[h] * x[t,h,p],  g = h / (H / G), n ascending
+     * A head decays as a whole, so its decay needs no multiplication in every element: what is stored is
+     * state = h / scale, and decay goes to the scale until that leaves its range (kernels/scan_steps.h):
+     *   scale[h] = scale[h] * exp(dt[t,h] * A[h]);  out of range: state is multiplied by it / 64, scale[h] = 64
+     *   state[h,n,p] = state[h,n,p] + B[t,g,n] * ((dt[t,h] / scale[h]) * x[t,h,p])
+     *   y[t,h,p] = scale[h] * (sum_n C[t,g,n] * state[h,n,p]) + Dskip[h] * x[t,h,p]
+     * state: [H, N, P], scale: [H], in and out, zeros at the start. y: [T, H*P] contiguous. x, B and C are slices
+     * of wider rows: row t of each is `stride` floats after row t-1. dt: [T, H] after softplus. A: [H] (negative).
+     * Dskip: [H]. Handles only heads in [head_begin, head_end): the place for threads. P, N >= 1, any size. */
+    void (*scan_mamba2)(float *y, float *state, float *scale, const float *x, const float *B, const float *C,
+                        size_t stride, const float *dt, const float *A, const float *Dskip, int T, int H,
+                        int P, int N, int G, int head_begin, int head_end);
 
     /* Mamba-1 scan (Gu & Dao 2023, eq. 2), sequential over t:
      *   state[n,e] = state[n,e] * exp(dt[t,e] * A[n,e]) + B[t,n] * (dt[t,e] * x[t,e])
      *   y[t,e] = sum_n C[t,n] * state[n,e] + Dskip[e] * x[t,e], n ascending
-     * state: [N, E]; A: [N, E]; dt, x, y: [T, E] contiguous (y may be x); B, C: rows `bc_stride` apart.
+     * exp as 2^((dt * log2 e) * A), of which kernels/math_scalar.h states the error.
+     * state: [N, E]; A: [N, E], negative; dt, x, y: [T, E] contiguous (y may be x); B, C: rows `bc_stride` apart.
      * Handles only channels in [e_begin, e_end), e_begin a multiple of 4, e_end too or equal to E. */
     void (*scan_mamba1)(float *y, float *state, const float *x, const float *B, const float *C,
                         size_t bc_stride, const float *dt, const float *A, const float *Dskip, int T, int E,
                         int N, int e_begin, int e_end);
 
-    /* One head-query of attention over S cached positions:
-     *   out[p] = sum_s softmax_s(scale * q . k[s]) * v[s,p]
-     * q, out: [P]; k, v: position s at k + s * kv_stride; scores: scratch [S]. out may not alias q. */
-    void (*attention)(float *out, const float *q, const float *k, const float *v, size_t kv_stride,
-                      float *scores, int S, int P, float scale);
+    /* Causal attention of T tokens' queries; `heads` query heads share a key-value head g = h / heads:
+     *   out[t,h,p] = sum_s softmax_s(scale * q[t,h] . k[s,g]) * v[s,g,p],  s < S + t
+     * by blocks of ITERA_ATTENTION_BLOCK positions from the first on, keeping the largest score so far and the sums
+     * relative to it: mass = mass * e^(before - largest) + sum_s e^(score - largest), out likewise, and in the end
+     * out * (1 / mass). Products over p and masses within a block are summed in four interleaved partial sums,
+     * added as (0+1)+(2+3); values in one chain.
+     * q, out: token t, head h < kv_heads * heads at + t * stride + h * P, [P]; out may not alias q. k, v: position s,
+     * head g at + s * kv_stride + g * P. Any range of key-value heads may be given: the place for threads. */
+    void (*attention)(float *out, size_t out_stride, const float *q, size_t q_stride, const float *k,
+                      const float *v, size_t kv_stride, int T, int kv_heads, int heads, int S, int P,
+                      float scale);
 } itera_kernels;
 
 /* Variants in ascending order. A native build holds all, a wasm module its best (unless it was compiled with

@@ -26,6 +26,14 @@
 #define ITERA_EXP_C3 0.008368716671f
 #define ITERA_EXP_C4 0.001381461204f
 
+/* (2^r - 1) / r on |r| <= 1/2 */
+#define ITERA_EXP2_C0 0.6931470037f
+#define ITERA_EXP2_C1 0.2402224243f
+#define ITERA_EXP2_C2 0.05550733581f
+#define ITERA_EXP2_C3 0.009671512991f
+#define ITERA_EXP2_C4 0.001326472731f
+#define ITERA_DECAY_LOW (-100.0f) /* exponents below count as this: a state times 2^-100 is no subnormal yet */
+
 /* (2 atanh(s) / s - 2) / s^2 as a polynomial in s^2 on s^2 <= 1/9 */
 #define ITERA_LOG1P_C0 0.6666641313f
 #define ITERA_LOG1P_C1 0.4002169906f
@@ -62,6 +70,21 @@ static inline float itera_exp1(float x)
     p = p + 1.0f;
     float power = itera_bits_to_f32((itera_f32_to_bits(shifted) << 23) + 0x3f800000u);
     return x < ITERA_EXP_LOW ? 0.0f : p * power;
+}
+
+/* 2^z for a decay, z from -100 (which stands for all below, and NaN) to 0. Relative error below 1.7e-7. */
+static inline float itera_decay1(float z)
+{
+    float bounded = ITERA_DECAY_LOW < z ? z : ITERA_DECAY_LOW;
+    float shifted = bounded + ITERA_ROUND_MAGIC;
+    float r = bounded - (shifted - ITERA_ROUND_MAGIC);
+    float p = ITERA_EXP2_C4;
+    p = p * r + ITERA_EXP2_C3;
+    p = p * r + ITERA_EXP2_C2;
+    p = p * r + ITERA_EXP2_C1;
+    p = p * r + ITERA_EXP2_C0;
+    p = p * r + 1.0f;
+    return itera_bits_to_f32(itera_f32_to_bits(p) + (itera_f32_to_bits(shifted) << 23));
 }
 
 static inline float itera_silu1(float x) { return x / (1.0f + itera_exp1(-x)); }

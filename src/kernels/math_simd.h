@@ -26,6 +26,20 @@ ITERA_INLINE v128_t itera_exp4(v128_t x)
     return wasm_v128_andnot(wasm_f32x4_mul(p, power), wasm_f32x4_lt(x, ITERA_F32X4(ITERA_EXP_LOW)));
 }
 
+ITERA_INLINE v128_t itera_decay4(v128_t z)
+{
+    v128_t bounded = wasm_f32x4_pmax(ITERA_F32X4(ITERA_DECAY_LOW), z);
+    v128_t shifted = wasm_f32x4_add(bounded, ITERA_F32X4(ITERA_ROUND_MAGIC));
+    v128_t r = wasm_f32x4_sub(bounded, wasm_f32x4_sub(shifted, ITERA_F32X4(ITERA_ROUND_MAGIC)));
+    v128_t p = ITERA_F32X4(ITERA_EXP2_C4);
+    p = ITERA_MADD(p, r, ITERA_F32X4(ITERA_EXP2_C3));
+    p = ITERA_MADD(p, r, ITERA_F32X4(ITERA_EXP2_C2));
+    p = ITERA_MADD(p, r, ITERA_F32X4(ITERA_EXP2_C1));
+    p = ITERA_MADD(p, r, ITERA_F32X4(ITERA_EXP2_C0));
+    p = ITERA_MADD(p, r, ITERA_F32X4(1.0f));
+    return wasm_i32x4_add(p, wasm_i32x4_shl(shifted, 23));
+}
+
 ITERA_INLINE v128_t itera_silu4(v128_t x)
 {
     return wasm_f32x4_div(x, wasm_f32x4_add(ITERA_F32X4(1.0f), itera_exp4(wasm_f32x4_neg(x))));

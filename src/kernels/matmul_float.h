@@ -6,44 +6,51 @@
 #define FLOAT_PANEL 256 /* columns: 8 kB of weights */
 
 /* Columns k and k+1 of a group, as f32. */
-ITERA_INLINE void pair_f32(v128_t w[2], const uint8_t *group, size_t k)
+ITERA_INLINE void pair_f32(v128_t w[2], const uint8_t *group, size_t k, const unpack_constants *c)
 {
+    (void)c;
     w[0] = wasm_v128_load(group + 16 * k);
     w[1] = wasm_v128_load(group + 16 * k + 16);
 }
 
-ITERA_INLINE void pair_f16(v128_t w[2], const uint8_t *group, size_t k)
+ITERA_INLINE void pair_f16(v128_t w[2], const uint8_t *group, size_t k, const unpack_constants *c)
 {
     v128_t zero = wasm_i32x4_splat(0), halves = wasm_v128_load(group + 8 * k);
-    w[0] = upper_halves_to_f32(wasm_i16x8_shuffle(zero, halves, 0, 8, 1, 9, 2, 10, 3, 11));
-    w[1] = upper_halves_to_f32(wasm_i16x8_shuffle(zero, halves, 4, 12, 5, 13, 6, 14, 7, 15));
+    w[0] = upper_halves_to_f32(wasm_i16x8_shuffle(zero, halves, 0, 8, 1, 9, 2, 10, 3, 11), c);
+    w[1] = upper_halves_to_f32(wasm_i16x8_shuffle(zero, halves, 4, 12, 5, 13, 6, 14, 7, 15), c);
 }
 
-ITERA_INLINE void pair_bf16(v128_t w[2], const uint8_t *group, size_t k)
+ITERA_INLINE void pair_bf16(v128_t w[2], const uint8_t *group, size_t k, const unpack_constants *c)
 {
+    (void)c;
     v128_t zero = wasm_i32x4_splat(0), halves = wasm_v128_load(group + 8 * k);
     w[0] = wasm_i16x8_shuffle(zero, halves, 0, 8, 1, 9, 2, 10, 3, 11);
     w[1] = wasm_i16x8_shuffle(zero, halves, 4, 12, 5, 13, 6, 14, 7, 15);
 }
 
 /* The last column of an odd number. */
-ITERA_INLINE v128_t single_f32(const uint8_t *group, size_t k) { return wasm_v128_load(group + 16 * k); }
-
-ITERA_INLINE v128_t single_f16(const uint8_t *group, size_t k)
+ITERA_INLINE v128_t single_f32(const uint8_t *group, size_t k, const unpack_constants *c)
 {
-    return load_halves((const uint16_t *)(const void *)(group + 8 * k));
+    (void)c;
+    return wasm_v128_load(group + 16 * k);
 }
 
-ITERA_INLINE v128_t single_bf16(const uint8_t *group, size_t k)
+ITERA_INLINE v128_t single_f16(const uint8_t *group, size_t k, const unpack_constants *c)
 {
+    return load_halves((const uint16_t *)(const void *)(group + 8 * k), c);
+}
+
+ITERA_INLINE v128_t single_bf16(const uint8_t *group, size_t k, const unpack_constants *c)
+{
+    (void)c;
     return wasm_i16x8_shuffle(wasm_i32x4_splat(0), wasm_v128_load64_zero(group + 8 * k), 0, 8, 1, 9, 2, 10, 3,
                               11);
 }
 
 typedef struct float_type {
     size_t column_bytes; /* of 4 rows */
-    void (*pair)(v128_t w[2], const uint8_t *group, size_t k);
-    v128_t (*single)(const uint8_t *group, size_t k);
+    void (*pair)(v128_t w[2], const uint8_t *group, size_t k, const unpack_constants *c);
+    v128_t (*single)(const uint8_t *group, size_t k, const unpack_constants *c);
 } float_type;
 
 static const float_type float_f32 = {16, pair_f32, single_f32};
@@ -52,12 +59,12 @@ static const float_type float_bf16 = {8, pair_bf16, single_bf16};
 
 /* Onto part: `pairs` pairs of columns from k on. */
 ITERA_INLINE v128_t float_columns(v128_t part, const uint8_t *group, const float *x, size_t k, int pairs,
-                                  const float_type *type)
+                                  const float_type *type, const unpack_constants *c)
 {
     ITERA_UNROLL
     for (int i = 0; i < pairs; i++, k += 2) {
         v128_t w[2];
-        type->pair(w, group, k);
+        type->pair(w, group, k, c);
         part = ITERA_MADD(w[0], wasm_v128_load32_splat(x + k), part);
         part = ITERA_MADD(w[1], wasm_v128_load32_splat(x + k + 1), part);
         ITERA_PIN(part);
@@ -68,19 +75,20 @@ ITERA_INLINE v128_t float_columns(v128_t part, const uint8_t *group, const float
 /* One group by one token. The partial sums of neighbouring blocks do not wait for each other. */
 ITERA_INLINE v128_t float_one_token(const uint8_t *group, const float *x, size_t cols, const float_type *type)
 {
+    const unpack_constants c = make_constants();
     v128_t acc = wasm_f32x4_splat(0.0f);
     size_t k = 0;
     for (; k + FLOAT_BLOCK <= cols; k += FLOAT_BLOCK) {
         acc = wasm_f32x4_add(acc, float_columns(wasm_f32x4_splat(0.0f), group + k * type->column_bytes, x + k,
-                                                0, FLOAT_BLOCK / 2, type));
+                                                0, FLOAT_BLOCK / 2, type, &c));
     }
     if (k < cols) {
         v128_t part = wasm_f32x4_splat(0.0f);
         for (; k + 2 <= cols; k += 2) {
-            part = float_columns(part, group, x, k, 1, type);
+            part = float_columns(part, group, x, k, 1, type, &c);
         }
         if (k < cols) {
-            part = ITERA_MADD(type->single(group, k), wasm_v128_load32_splat(x + k), part);
+            part = ITERA_MADD(type->single(group, k, &c), wasm_v128_load32_splat(x + k), part);
         }
         acc = wasm_f32x4_add(acc, part);
     }
@@ -187,12 +195,13 @@ static void float_tiles(float_place place, int tokens)
 
 ITERA_INLINE void fill_float(v128_t *panel, const uint8_t *group, size_t cols, const float_type *type)
 {
+    const unpack_constants c = make_constants();
     size_t k = 0;
     for (; k + 2 <= cols; k += 2) {
-        type->pair(panel + k, group, k);
+        type->pair(panel + k, group, k, &c);
     }
     if (k < cols) {
-        panel[k] = type->single(group, k);
+        panel[k] = type->single(group, k, &c);
     }
 }
 

@@ -1,10 +1,11 @@
-/* Quantized products, a template. The variant defines ITERA_STEPS, ITERA_WIDEN, ITERA_DOT, ITERA_MADD and
- * operands().
+/* Quantized products, a template. The variant defines ITERA_STEPS, ITERA_WIDEN, ITERA_DOT, ITERA_MADD,
+ * step_of() and put_operands().
  *
  * One token: weights are unpacked in registers on their way from memory. More tokens: two groups of 4 rows
  * are unpacked into a panel on the stack, at most PANEL_BLOCKS blocks wide, and tiles of up to 4 tokens run
  * over it; its kind is all that a tile knows of the type. Between panels the running sums live in y: storing
- * an f32 loses nothing, so results depend neither on where panels end nor on how many tokens share a tile. */
+ * an f32 loses nothing, so results do not depend on how many tokens share a tile, nor, but for the order of low
+ * planes, on where panels end. */
 
 #if ITERA_WIDEN
 #define PANEL_BLOCKS 16 /* 512 columns: 9 kB of weights, 20 kB of widened activations */
@@ -24,7 +25,7 @@ typedef struct panel_block {
 
 #if ITERA_WIDEN
 typedef struct tile_block {
-    int16_t x[32]; /* 128 high + low: even columns of 4 chunks, then odd columns, the order of operands() */
+    int16_t x[32]; /* 128 high + low: even columns of 4 chunks, then odd columns, the order of put_operands() */
     itera_act_sums sums;
 } tile_block;
 
@@ -40,20 +41,24 @@ ITERA_INLINE void widen_block(tile_block *out, const itera_act_block *block)
     }
     out->sums = block->fine;
 }
-#define PLANES(coarse) 1
-#define WORDS(block, plane) ((const uint8_t *)(block)->x)
-#define SUMS(block, is_coarse) (&(block)->sums)
+#define WORDS(block) ((const uint8_t *)(block)->x)
+#define SUMS(block) (&(block)->sums)
 #else
 typedef itera_act_block tile_block;
-#define PLANES(coarse) ((coarse) ? 1 : 2)
-#define WORDS(block, plane) ((const uint8_t *)((plane) == 0 ? (block)->high : (block)->low))
-#define SUMS(block, is_coarse) ((is_coarse) ? &(block)->coarse : &(block)->fine)
+#define WORDS(block) ((const uint8_t *)(block)->high)
+#define SUMS(block) (&(block)->coarse)
 #endif
 
-/* Minus the sum of the columns that a part (all, or a half) covers. */
-ITERA_INLINE int32_t part_nsum(const itera_act_sums *sums, int kind, int part)
+/* Minus the sum of the columns that a part (all, or a half) covers, times the offset. */
+ITERA_INLINE v128_t repayment(const itera_act_sums *sums, int kind, int part, v128_t offset)
 {
-    return kind != kind_halves ? sums->nsum : part == 0 ? sums->nsum_low : sums->nsum - sums->nsum_low;
+    v128_t nsum = wasm_v128_load32_splat(&sums->nsum);
+    if (kind == kind_halves) {
+        v128_t low = wasm_v128_load32_splat(&sums->nsum_low);
+        nsum = part == 0 ? low : wasm_i32x4_sub(nsum, low);
+    }
+    ITERA_PIN(nsum); /* or the compiler multiplies before it broadcasts, in registers of another kind */
+    return wasm_i32x4_mul(nsum, offset);
 }
 
 /* ---- Tiles ---- */
@@ -76,12 +81,12 @@ typedef struct tile_place {
 } tile_place;
 
 /* `tokens` tokens by 2 groups over a panel. */
-ITERA_INLINE void tile(const tile_place *place, int tokens, int kind, int coarse)
+ITERA_INLINE void tile(const tile_place *place, int tokens, int kind)
 {
     v128_t acc[4][2];
+    const v128_t offset = wasm_i32x4_splat(place->offset);
     const tile_block *x[4];
     const panel_block *panel = place->panel;
-    (void)coarse;
     ITERA_UNROLL
     for (int t = 0; t < tokens; t++) {
         const float *yt = place->y + (size_t)t * place->y_stride;
@@ -103,53 +108,32 @@ ITERA_INLINE void tile(const tile_place *place, int tokens, int kind, int coarse
             v128_t idot[4][2];
             ITERA_UNROLL
             for (int t = 0; t < tokens; t++) {
-                idot[t][0] = idot[t][1] = wasm_i32x4_splat(0);
-                if (PLANES(coarse) == 1 && kind != kind_minimum) {
-                    int32_t nsum = part_nsum(SUMS(x[t], coarse), kind, part);
-                    idot[t][0] = idot[t][1] = wasm_i32x4_splat(nsum * place->offset);
-                }
+                idot[t][0] = idot[t][1] =
+                    kind == kind_minimum ? wasm_i32x4_splat(0) : repayment(SUMS(x[t]), kind, part, offset);
             }
             ITERA_UNROLL
-            for (int plane = 0; plane < PLANES(coarse); plane++) {
+            for (int step = part * steps; step < (part + 1) * steps; step++) {
+                v128_t w0 = panel[0].w[step], w1 = panel[1].w[step];
                 ITERA_UNROLL
-                for (int step = 0; step < steps; step++) {
-                    v128_t w0 = panel[0].w[part * steps + step], w1 = panel[1].w[part * steps + step];
-                    ITERA_UNROLL
-                    for (int t = 0; t < tokens; t++) {
-                        v128_t word = wasm_v128_load32_splat(WORDS(x[t], plane) + 4 * (part * steps + step));
-                        idot[t][0] = ITERA_DOT(word, w0, idot[t][0]);
-                        ITERA_PIN(idot[t][0]);
-                        idot[t][1] = ITERA_DOT(word, w1, idot[t][1]);
-                        ITERA_PIN(idot[t][1]);
-                    }
-                }
-                if (PLANES(coarse) == 2 && plane == 0) {
-                    ITERA_UNROLL
-                    for (int t = 0; t < tokens; t++) {
-                        idot[t][0] = wasm_i32x4_shl(idot[t][0], 7);
-                        idot[t][1] = wasm_i32x4_shl(idot[t][1], 7);
-                        if (kind != kind_minimum) {
-                            v128_t repaid =
-                                wasm_i32x4_splat(part_nsum(SUMS(x[t], coarse), kind, part) * place->offset);
-                            idot[t][0] = wasm_i32x4_add(idot[t][0], repaid);
-                            idot[t][1] = wasm_i32x4_add(idot[t][1], repaid);
-                        }
-                        ITERA_PIN(idot[t][0]);
-                        ITERA_PIN(idot[t][1]);
-                    }
+                for (int t = 0; t < tokens; t++) {
+                    v128_t word = wasm_v128_load32_splat(WORDS(x[t]) + 4 * step);
+                    idot[t][0] = ITERA_DOT(word, w0, idot[t][0]);
+                    ITERA_PIN(idot[t][0]);
+                    idot[t][1] = ITERA_DOT(word, w1, idot[t][1]);
+                    ITERA_PIN(idot[t][1]);
                 }
             }
             v128_t scale0 = part == 0 ? panel[0].scale : panel[0].extra;
             v128_t scale1 = part == 0 ? panel[1].scale : panel[1].extra;
             ITERA_UNROLL
             for (int t = 0; t < tokens; t++) {
-                v128_t d = wasm_v128_load32_splat(&SUMS(x[t], coarse)->d);
+                v128_t d = wasm_v128_load32_splat(&SUMS(x[t])->d);
                 acc[t][0] =
                     ITERA_MADD(wasm_f32x4_mul(scale0, d), wasm_f32x4_convert_i32x4(idot[t][0]), acc[t][0]);
                 acc[t][1] =
                     ITERA_MADD(wasm_f32x4_mul(scale1, d), wasm_f32x4_convert_i32x4(idot[t][1]), acc[t][1]);
                 if (kind == kind_minimum) {
-                    v128_t dsum = wasm_v128_load32_splat(&SUMS(x[t], coarse)->dsum);
+                    v128_t dsum = wasm_v128_load32_splat(&SUMS(x[t])->dsum);
                     acc[t][0] = ITERA_MADD(panel[0].extra, dsum, acc[t][0]);
                     acc[t][1] = ITERA_MADD(panel[1].extra, dsum, acc[t][1]);
                 }
@@ -179,27 +163,110 @@ ITERA_INLINE void tile_advance(tile_place *place, int tokens)
     place->x += (size_t)tokens * place->x_stride;
 }
 
-#define DEFINE_TILES(name, kind, coarse)                                                                     \
+#define DEFINE_TILES(name, kind)                                                                             \
     static void tiles_##name(tile_place place, int tokens)                                                   \
     {                                                                                                        \
         for (; tokens >= 4; tokens -= 4, tile_advance(&place, 4)) {                                          \
-            tile(&place, 4, kind, coarse);                                                                   \
+            tile(&place, 4, kind);                                                                           \
         }                                                                                                    \
         for (; tokens > 0; tokens--, tile_advance(&place, 1)) {                                              \
-            tile(&place, 1, kind, coarse);                                                                   \
+            tile(&place, 1, kind);                                                                           \
         }                                                                                                    \
     }
 
-DEFINE_TILES(offset, kind_offset, 0)
-DEFINE_TILES(minimum, kind_minimum, 0)
-#if ITERA_WIDEN
-#define tiles_minimum_k tiles_minimum
-DEFINE_TILES(halves, kind_halves, 0)
-#else
-DEFINE_TILES(minimum_k, kind_minimum, 1)
-DEFINE_TILES(halves, kind_halves, 1)
-#endif
+DEFINE_TILES(offset, kind_offset)
+DEFINE_TILES(minimum, kind_minimum)
+DEFINE_TILES(halves, kind_halves)
 #undef DEFINE_TILES
+
+/* ---- The low plane of wide blocks ----
+ * A correction after the high planes of a panel, block by block. Which tokens have one differs from block to block:
+ * they are gathered, so that 4 of them make a tile. At sixteen bits there is no low plane. */
+
+#if !ITERA_WIDEN
+
+#define LOW_WORDS(block) ((const uint8_t *)(block)->low)
+
+/* Minus the sum of the low plane, and d times its sum. */
+ITERA_INLINE int32_t low_nsum(const itera_act_block *block) { return block->fine.nsum - 128 * block->coarse.nsum; }
+
+ITERA_INLINE float low_dsum(const itera_act_block *block) { return block->fine.dsum - block->coarse.dsum; }
+
+typedef struct wide_tokens {
+    int count[PANEL_BLOCKS];
+    uint8_t token[PANEL_BLOCKS][PANEL_TOKENS];
+} wide_tokens;
+
+static void find_wide(wide_tokens *wide, const tile_place *place, int tokens)
+{
+    for (int block = 0; block < place->blocks; block++) {
+        int count = 0;
+        for (int t = 0; t < tokens; t++) {
+            wide->token[block][count] = (uint8_t)t;
+            count += place->x[(size_t)t * place->x_stride + (size_t)block].wide;
+        }
+        wide->count[block] = count;
+    }
+}
+
+/* One block of up to 4 tokens by 2 groups. */
+ITERA_INLINE void low_tile(const tile_place *place, int block, const uint8_t *members, int count, int kind)
+{
+    static const itera_act_block nothing;
+    const panel_block *panel = place->panel + 2 * block;
+    const itera_act_block *x[4];
+    v128_t idot[4][2];
+    ITERA_UNROLL
+    for (int t = 0; t < 4; t++) {
+        x[t] = t < count ? place->x + (size_t)members[t] * place->x_stride + block : &nothing;
+        idot[t][0] = idot[t][1] = wasm_i32x4_splat(kind == kind_offset ? low_nsum(x[t]) * place->offset : 0);
+    }
+    ITERA_UNROLL
+    for (int step = 0; step < ITERA_STEPS; step++) {
+        v128_t w0 = panel[0].w[step], w1 = panel[1].w[step];
+        ITERA_UNROLL
+        for (int t = 0; t < 4; t++) {
+            v128_t word = wasm_v128_load32_splat(LOW_WORDS(x[t]) + 4 * step);
+            idot[t][0] = ITERA_DOT(word, w0, idot[t][0]);
+            ITERA_PIN(idot[t][0]);
+            idot[t][1] = ITERA_DOT(word, w1, idot[t][1]);
+            ITERA_PIN(idot[t][1]);
+        }
+    }
+    ITERA_UNROLL
+    for (int t = 0; t < 4; t++) {
+        v128_t d = wasm_f32x4_splat(x[t]->fine.d), dsum = wasm_f32x4_splat(low_dsum(x[t]));
+        ITERA_UNROLL
+        for (int g = 0; g < 2; g++) {
+            int rows = g == 0 ? place->rows0 : place->rows1;
+            if (t < count && rows > 0) {
+                float *y = place->y + (size_t)members[t] * place->y_stride + 4 * g;
+                v128_t acc = ITERA_MADD(wasm_f32x4_mul(panel[g].scale, d), wasm_f32x4_convert_i32x4(idot[t][g]),
+                                        load_rows(y, rows));
+                if (kind == kind_minimum) {
+                    acc = ITERA_MADD(panel[g].extra, dsum, acc);
+                }
+                store_rows(y, acc, rows);
+            }
+        }
+    }
+}
+
+#define DEFINE_LOW_PLANES(name, kind)                                                                        \
+    static void low_planes_##name(const tile_place *place, const wide_tokens *wide)                          \
+    {                                                                                                        \
+        for (int block = 0; block < place->blocks; block++) {                                                \
+            for (int i = 0; i < wide->count[block]; i += 4) {                                                \
+                low_tile(place, block, wide->token[block] + i, wide->count[block] - i, kind);                \
+            }                                                                                                \
+        }                                                                                                    \
+    }
+
+DEFINE_LOW_PLANES(offset, kind_offset)
+DEFINE_LOW_PLANES(minimum, kind_minimum)
+#undef DEFINE_LOW_PLANES
+
+#endif
 
 /* ---- The walk over panels, tokens and pairs of groups ---- */
 
@@ -207,17 +274,24 @@ DEFINE_TILES(halves, kind_halves, 1)
 ITERA_INLINE void fill(panel_block *panel, const uint8_t *group, size_t begin, int blocks,
                        const vector_type *type)
 {
+    const unpack_constants k = make_constants();
     const uint8_t *block = group + begin / (size_t)type->subs * type->block_bytes;
     for (int i = 0; i < blocks; block += type->block_bytes) {
+        v128_t head[2];
+        type->head(head, block, &k);
         for (int sub = 0; sub < type->subs; sub++, i++, panel += 2) {
-            v128_t q[8];
-            type->quants(q, block, sub);
-            operands(panel->w, q);
-            panel->scale = type->scale(block, sub, 0);
+            ITERA_UNROLL
+            for (int v = 0; v < 4; v++) {
+                v128_t q[2];
+                type->pair(q, block, sub, v, &k);
+                put_operands(panel->w, v, q[0], &k);
+                put_operands(panel->w, v + 4, q[1], &k);
+            }
+            panel->scale = type->scale(head, block, sub, 0);
             if (type->kind == kind_halves) {
-                panel->extra = type->scale(block, sub, 1);
+                panel->extra = type->scale(head, block, sub, 1);
             } else if (type->kind == kind_minimum) {
-                panel->extra = type->min(block, sub);
+                panel->extra = type->min(head, block, sub);
             }
         }
     }
@@ -227,11 +301,13 @@ typedef void (*fill_fn)(panel_block *panel, const uint8_t *group, size_t begin, 
 typedef void (*tiles_fn)(tile_place place, int tokens);
 
 static void matmul_panels(float *y, size_t y_stride, const itera_matrix *w, const itera_act_block *x, int T,
-                          int row_begin, int row_end, fill_fn fill_panel, tiles_fn tiles, int offset)
+                          int row_begin, int row_end, fill_fn fill_panel, tiles_fn tiles, const vector_type *type)
 {
     panel_block panel[2 * PANEL_BLOCKS];
 #if ITERA_WIDEN
-    tile_block wide[PANEL_TOKENS * PANEL_BLOCKS];
+    tile_block widened[PANEL_TOKENS * PANEL_BLOCKS];
+#else
+    wide_tokens wide;
 #endif
     size_t all_blocks = (size_t)w->cols / ITERA_PACK_COLS;
 
@@ -244,18 +320,21 @@ static void matmul_panels(float *y, size_t y_stride, const itera_matrix *w, cons
                                 .panel = panel,
                                 .blocks = blocks,
                                 .first = begin == 0,
-                                .offset = offset};
+                                .offset = type->offset};
 #if ITERA_WIDEN
             for (int i = 0; i < tokens; i++) {
                 for (int block = 0; block < blocks; block++) {
-                    widen_block(&wide[i * PANEL_BLOCKS + block], &xt[(size_t)i * all_blocks + (size_t)block]);
+                    widen_block(&widened[i * PANEL_BLOCKS + block], &xt[(size_t)i * all_blocks + (size_t)block]);
                 }
             }
-            place.x = wide;
+            place.x = widened;
             place.x_stride = PANEL_BLOCKS;
 #else
             place.x = xt;
             place.x_stride = all_blocks;
+            if (!type->coarse) {
+                find_wide(&wide, &place, tokens);
+            }
 #endif
             for (int row = row_begin; row < row_end; row += 8) {
                 const uint8_t *group = w->data + (size_t)(row / 4) * w->group_bytes;
@@ -266,6 +345,11 @@ static void matmul_panels(float *y, size_t y_stride, const itera_matrix *w, cons
                 /* A last group alone meets itself as its partner, which is not stored. */
                 fill_panel(panel + 1, place.rows1 > 0 ? group + w->group_bytes : group, begin, blocks);
                 tiles(place, tokens);
+#if !ITERA_WIDEN
+                if (!type->coarse) {
+                    (type->kind == kind_minimum ? low_planes_minimum : low_planes_offset)(&place, &wide);
+                }
+#endif
             }
         }
     }
@@ -273,46 +357,104 @@ static void matmul_panels(float *y, size_t y_stride, const itera_matrix *w, cons
 
 /* ---- One token ---- */
 
+/* Onto idot[0] the first half of the columns, onto idot[1] the second. */
+ITERA_INLINE void block_dots(v128_t idot[2], const uint8_t *words, const uint8_t *block, int sub,
+                             const vector_type *type, const unpack_constants *k)
+{
+    ITERA_UNROLL
+    for (int v = 0; v < 4; v++) {
+        v128_t q[2], w[ITERA_STEPS];
+        type->pair(q, block, sub, v, k);
+        ITERA_UNROLL
+        for (int half = 0; half < 2; half++) {
+            int chunk = v + 4 * half;
+            put_operands(w, chunk, q[half], k);
+            ITERA_UNROLL
+            for (int i = 0; i < ITERA_STEPS / 8; i++) {
+                int step = step_of(chunk, i);
+                idot[half] = ITERA_DOT(wasm_v128_load32_splat(words + 4 * step), w[step], idot[half]);
+            }
+            ITERA_PIN(idot[half]);
+        }
+    }
+}
+
 /* One group by one token: a single stream through memory, in the order that prefetchers like (two groups side
  * by side read at half the speed); the dot products of different blocks do not wait for each other. */
 ITERA_INLINE v128_t one_token(v128_t acc, const uint8_t *block, const tile_block *x, int blocks,
-                              const vector_type *type)
+                              const vector_type *type, const unpack_constants *k)
 {
-    const int planes = PLANES(type->coarse);
-    const int parts = type->kind == kind_halves ? 2 : 1;
-    const int steps = ITERA_STEPS / parts;
+    const v128_t offset = wasm_i32x4_splat(type->offset);
     for (int i = 0; i < blocks; block += type->block_bytes) {
+        v128_t head[2];
+        type->head(head, block, k);
         for (int sub = 0; sub < type->subs; sub++, i++, x++) {
-            const itera_act_sums *sums = SUMS(x, type->coarse);
-            v128_t d = wasm_v128_load32_splat(&sums->d);
-            v128_t q[8], w[ITERA_STEPS];
-            type->quants(q, block, sub);
-            operands(w, q);
-            ITERA_UNROLL
-            for (int part = 0; part < parts; part++) {
-                v128_t even[2], odd[2]; /* of each plane */
-                even[0] = even[1] = odd[0] = odd[1] = wasm_i32x4_splat(0);
-                even[planes - 1] = wasm_i32x4_splat(part_nsum(sums, type->kind, part) * type->offset);
-                ITERA_UNROLL
-                for (int step = part * steps; step < (part + 1) * steps; step += 2) {
-                    ITERA_UNROLL
-                    for (int plane = 0; plane < planes; plane++) {
-                        const uint8_t *words = WORDS(x, plane) + 4 * step;
-                        even[plane] = ITERA_DOT(wasm_v128_load32_splat(words), w[step], even[plane]);
-                        odd[plane] = ITERA_DOT(wasm_v128_load32_splat(words + 4), w[step + 1], odd[plane]);
-                    }
-                }
-                v128_t idot = wasm_i32x4_add(even[0], odd[0]);
-                if (planes == 2) {
-                    idot = wasm_i32x4_add(wasm_i32x4_shl(idot, 7), wasm_i32x4_add(even[1], odd[1]));
-                }
-                v128_t scale = wasm_f32x4_mul(type->scale(block, sub, part), d);
-                acc = ITERA_MADD(scale, wasm_f32x4_convert_i32x4(idot), acc);
+            v128_t idot[2] = {wasm_i32x4_splat(0), wasm_i32x4_splat(0)};
+            if (type->kind == kind_halves) {
+                idot[1] = repayment(SUMS(x), type->kind, 1, offset);
             }
+            if (type->kind != kind_minimum) {
+                idot[0] = repayment(SUMS(x), type->kind, 0, offset);
+            }
+            block_dots(idot, WORDS(x), block, sub, type, k);
+
+            v128_t d = wasm_v128_load32_splat(&SUMS(x)->d), scale = type->scale(head, block, sub, 0);
+            if (type->kind == kind_halves) {
+                acc = ITERA_MADD(wasm_f32x4_mul(scale, d), wasm_f32x4_convert_i32x4(idot[0]), acc);
+                acc = ITERA_MADD(wasm_f32x4_mul(type->scale(head, block, sub, 1), d),
+                                 wasm_f32x4_convert_i32x4(idot[1]), acc);
+                continue;
+            }
+            v128_t sum = wasm_f32x4_convert_i32x4(wasm_i32x4_add(idot[0], idot[1]));
+            acc = ITERA_MADD(wasm_f32x4_mul(scale, d), sum, acc);
             if (type->kind == kind_minimum) {
-                acc = ITERA_MADD(type->min(block, sub), wasm_v128_load32_splat(&sums->dsum), acc);
+                acc = ITERA_MADD(type->min(head, block, sub), wasm_v128_load32_splat(&SUMS(x)->dsum), acc);
             }
         }
+    }
+    return acc;
+}
+
+#if ITERA_WIDEN
+
+ITERA_INLINE void matmul_one(float *y, const itera_matrix *w, const itera_act_block *x, int row_begin,
+                             int row_end, const vector_type *type)
+{
+    enum { MOST = PANEL_TOKENS * PANEL_BLOCKS };
+    tile_block widened[MOST];
+    const unpack_constants k = make_constants();
+    int all_blocks = w->cols / ITERA_PACK_COLS;
+    for (int begin = 0; begin < all_blocks; begin += MOST) {
+        int blocks = all_blocks - begin < MOST ? all_blocks - begin : MOST;
+        for (int block = 0; block < blocks; block++) {
+            widen_block(&widened[block], &x[begin + block]);
+        }
+        const uint8_t *data = w->data + (size_t)(begin / type->subs) * type->block_bytes;
+        for (int row = row_begin; row < row_end; row += 4) {
+            int rows = row_end - row < 4 ? row_end - row : 4;
+            v128_t acc = begin == 0 ? wasm_f32x4_splat(0.0f) : load_rows(y + row, rows);
+            acc = one_token(acc, data + (size_t)(row / 4) * w->group_bytes, widened, blocks, type, &k);
+            store_rows(y + row, acc, rows);
+        }
+    }
+}
+
+#else
+
+/* The low plane of one block of a 32-column type. */
+ITERA_INLINE v128_t one_low_plane(v128_t acc, const uint8_t *block, const itera_act_block *x,
+                                  const vector_type *type, const unpack_constants *k)
+{
+    v128_t head[2], idot[2] = {wasm_i32x4_splat(0), wasm_i32x4_splat(0)};
+    if (type->kind == kind_offset) {
+        idot[0] = wasm_i32x4_splat(low_nsum(x) * type->offset);
+    }
+    type->head(head, block, k);
+    block_dots(idot, LOW_WORDS(x), block, 0, type, k);
+    acc = ITERA_MADD(wasm_f32x4_mul(type->scale(head, block, 0, 0), wasm_f32x4_splat(x->fine.d)),
+                     wasm_f32x4_convert_i32x4(wasm_i32x4_add(idot[0], idot[1])), acc);
+    if (type->kind == kind_minimum) {
+        acc = ITERA_MADD(type->min(head, block, 0), wasm_f32x4_splat(low_dsum(x)), acc);
     }
     return acc;
 }
@@ -320,34 +462,29 @@ ITERA_INLINE v128_t one_token(v128_t acc, const uint8_t *block, const tile_block
 ITERA_INLINE void matmul_one(float *y, const itera_matrix *w, const itera_act_block *x, int row_begin,
                              int row_end, const vector_type *type)
 {
-    int all_blocks = w->cols / ITERA_PACK_COLS;
-#if ITERA_WIDEN
-    tile_block wide[PANEL_TOKENS * PANEL_BLOCKS];
-    int most = PANEL_TOKENS * PANEL_BLOCKS;
-#else
-    int most = all_blocks;
-#endif
-    for (int begin = 0; begin < all_blocks; begin += most) {
-        int blocks = all_blocks - begin < most ? all_blocks - begin : most;
-#if ITERA_WIDEN
-        for (int block = 0; block < blocks; block++) {
-            widen_block(&wide[block], &x[begin + block]);
+    const unpack_constants k = make_constants();
+    int blocks = w->cols / ITERA_PACK_COLS;
+    int most = type->coarse ? blocks : PANEL_BLOCKS; /* low planes follow the high ones of a panel */
+    for (int row = row_begin; row < row_end; row += 4) {
+        const uint8_t *group = w->data + (size_t)(row / 4) * w->group_bytes;
+        v128_t acc = wasm_f32x4_splat(0.0f);
+        for (int begin = 0; begin < blocks; begin += most) {
+            int end = blocks - begin < most ? blocks : begin + most;
+            acc = one_token(acc, group + (size_t)(begin / type->subs) * type->block_bytes, x + begin, end - begin,
+                            type, &k);
+            for (int i = begin; !type->coarse && i < end; i++) {
+                if (x[i].wide) {
+                    acc = one_low_plane(acc, group + (size_t)i * type->block_bytes, x + i, type, &k);
+                }
+            }
         }
-        const tile_block *words = wide;
-#else
-        const tile_block *words = x + begin;
-#endif
-        const uint8_t *data = w->data + (size_t)(begin / type->subs) * type->block_bytes;
-        for (int row = row_begin; row < row_end; row += 4) {
-            int rows = row_end - row < 4 ? row_end - row : 4;
-            v128_t acc = begin == 0 ? wasm_f32x4_splat(0.0f) : load_rows(y + row, rows);
-            acc = one_token(acc, data + (size_t)(row / 4) * w->group_bytes, words, blocks, type);
-            store_rows(y + row, acc, rows);
-        }
+        store_rows(y + row, acc, row_end - row < 4 ? row_end - row : 4);
     }
 }
 
-/* function: matmul_<type>; kind: the tiles that fit the descriptor's kind and coarseness. */
+#endif
+
+/* function: matmul_<type>; kind: the tiles that fit the descriptor's kind. */
 #define ITERA_DEFINE_QUANT_MATMUL(function, type, kind)                                                      \
     static void fill_##function(panel_block *panel, const uint8_t *group, size_t begin, int blocks)          \
     {                                                                                                        \
@@ -359,8 +496,7 @@ ITERA_INLINE void matmul_one(float *y, const itera_matrix *w, const itera_act_bl
         if (T == 1) {                                                                                        \
             matmul_one(y, w, x, row_begin, row_end, &type);                                                  \
         } else {                                                                                             \
-            matmul_panels(y, y_stride, w, x, T, row_begin, row_end, fill_##function, tiles_##kind,           \
-                          type.offset);                                                                      \
+            matmul_panels(y, y_stride, w, x, T, row_begin, row_end, fill_##function, tiles_##kind, &type);   \
         }                                                                                                    \
     }
 
@@ -368,6 +504,6 @@ ITERA_DEFINE_QUANT_MATMUL(matmul_q4_0, vector_q4_0, offset)
 ITERA_DEFINE_QUANT_MATMUL(matmul_q4_1, vector_q4_1, minimum)
 ITERA_DEFINE_QUANT_MATMUL(matmul_q5_0, vector_q5_0, offset)
 ITERA_DEFINE_QUANT_MATMUL(matmul_q5_1, vector_q5_1, minimum)
-ITERA_DEFINE_QUANT_MATMUL(matmul_q4_k, vector_q4_k, minimum_k)
-ITERA_DEFINE_QUANT_MATMUL(matmul_q5_k, vector_q5_k, minimum_k)
+ITERA_DEFINE_QUANT_MATMUL(matmul_q4_k, vector_q4_k, minimum)
+ITERA_DEFINE_QUANT_MATMUL(matmul_q5_k, vector_q5_k, minimum)
 ITERA_DEFINE_QUANT_MATMUL(matmul_q6_k, vector_q6_k, halves)

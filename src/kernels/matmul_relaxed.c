@@ -4,8 +4,7 @@
  * What an engine does with a second operand above 127 is its own choice. Only Q8_0 has such weights, and asks
  * first: engines that treat them as unsigned without saturation (x86 with VNNI) take them as they are packed,
  * engines that treat them as signed (Arm) take them with the top bit flipped, and on the rest (x86 without
- * VNNI saturates) the simd128 product is as fast as a split would be. The integers are the same in all three.
- */
+ * VNNI saturates) the simd128 product, which takes the low plane everywhere, is as fast as a split would be. */
 #include "kernels/simd.h"
 
 #if ITERA_HAVE_RELAXED
@@ -23,27 +22,26 @@
 
 #include "kernels/matmul_unpack.h"
 
-ITERA_INLINE void operands(v128_t w[8], const v128_t q[8])
+ITERA_INLINE int step_of(int chunk, int i) { return chunk + i; }
+
+ITERA_INLINE void put_operands(v128_t w[8], int chunk, v128_t q, const unpack_constants *k)
 {
-    for (int chunk = 0; chunk < 8; chunk++) {
-        w[chunk] = q[chunk];
-    }
+    (void)k;
+    w[chunk] = q;
 }
 
 #include "kernels/matmul_quant.h"
 #include "kernels/matmul_float.h"
 
 /* Q8_0 as engines that see the second operand as signed take it. */
-ITERA_INLINE void quants_q8_0_signed(v128_t q[8], const void *packed, int sub)
+ITERA_INLINE void pair_q8_0_signed(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k)
 {
-    const itera_packed_q8_0 *block = packed;
-    (void)sub;
-    for (int v = 0; v < 8; v++) {
-        q[v] = wasm_v128_xor(wasm_v128_load(block->q[v]), wasm_i8x16_splat(-128));
-    }
+    pair_q8_0(q, packed, sub, v, k);
+    q[0] = wasm_v128_xor(q[0], wasm_i8x16_splat(-128));
+    q[1] = wasm_v128_xor(q[1], wasm_i8x16_splat(-128));
 }
-ITERA_VECTOR_TYPE vector_q8_0_signed = {1, sizeof(itera_packed_q8_0), kind_offset, 0,
-                                        0, quants_q8_0_signed,        scale_q8_0,  NULL};
+ITERA_VECTOR_TYPE vector_q8_0_signed = {
+    1, sizeof(itera_packed_q8_0), kind_offset, 0, 0, head_q8_0, pair_q8_0_signed, scale_whole, NULL};
 
 ITERA_DEFINE_QUANT_MATMUL(matmul_q8_0_unsigned, vector_q8_0, offset)
 ITERA_DEFINE_QUANT_MATMUL(matmul_q8_0_signed, vector_q8_0_signed, offset)

@@ -21,16 +21,13 @@
 
 #include "kernels/matmul_unpack.h"
 
-/* 8 vectors of quants to 16 of operands, in the order of widen_block in matmul_quant.h. */
-ITERA_INLINE void operands(v128_t w[16], const v128_t q[8])
+/* Even columns of 4 chunks, then their odd columns, the order of widen_block in matmul_quant.h. */
+ITERA_INLINE int step_of(int chunk, int i) { return 8 * (chunk / 4) + chunk % 4 + 4 * i; }
+
+ITERA_INLINE void put_operands(v128_t w[16], int chunk, v128_t q, const unpack_constants *k)
 {
-    const v128_t even = wasm_i16x8_splat(255);
-    for (int half = 0; half < 2; half++) {
-        for (int chunk = 0; chunk < 4; chunk++) {
-            w[8 * half + chunk] = wasm_v128_and(q[4 * half + chunk], even);
-            w[8 * half + 4 + chunk] = wasm_u16x8_shr(q[4 * half + chunk], 8);
-        }
-    }
+    w[step_of(chunk, 0)] = wasm_v128_and(q, k->even);
+    w[step_of(chunk, 1)] = wasm_u16x8_shr(q, 8);
 }
 
 #include "kernels/matmul_quant.h"

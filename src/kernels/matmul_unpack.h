@@ -1,234 +1,284 @@
 /* From packed blocks to ready operands. Adding a type to the vector products means adding its functions here
  * and its descriptor at the end.
  *
- *   quants_<type>(q, block, sub)      8 vectors of unsigned quants in chunk order (quant/packed.h)
- *   scale_<type>(block, sub, half)    f32 scale of each of the 4 rows
- *   min_<type>(block, sub)            f32 additive minimum of each row, where the type has one */
+ *   head_<type>(head, block, k)       what a packed block holds once: f32 scales of the 4 rows, then minima
+ *   pair_<type>(q, block, sub, v, k)  unsigned quants in chunk order (quant/packed.h): chunks v and v + 4
+ *   scale_..(head, block, sub, half)  f32 scale of each of the 4 rows
+ *   min_..(head, block, sub)          f32 additive minimum of each row, where the type has one
+ *
+ * k: the constants of all of them. */
 #ifndef ITERA_KERNELS_MATMUL_UNPACK_H
 #define ITERA_KERNELS_MATMUL_UNPACK_H
 
 #include "kernels/simd.h"
 #include "quant/packed.h"
 
-/* 4 halves already moved to the upper 16 bits of their lanes. An arithmetic shift by 3 brings exponent and
- * mantissa to their f32 places with copies of the sign between; see itera_finite_half_to_f32. */
-ITERA_INLINE v128_t upper_halves_to_f32(v128_t upper)
+/* Vectors that unpacking needs again and again. V8 takes a constant for cheap and makes it anew wherever it is
+ * used, three instructions each time; what comes from memory, as these do, stays in its register. */
+typedef struct unpack_constants {
+    v128_t nibble;    /* 15 in each byte */
+    v128_t six;       /* 63 in each byte */
+    v128_t fifth;     /* 16 in each byte */
+    v128_t even;      /* 255 in each 16-bit lane */
+    v128_t half_bits; /* sign, exponent and mantissa of upper_halves_to_f32 */
+    v128_t half_unit; /* its 2^112 */
+} unpack_constants;
+
+ITERA_INLINE v128_t from_memory(v128_t constant)
 {
-    v128_t bits = wasm_v128_and(wasm_i32x4_shr(upper, 3), wasm_i32x4_splat((int32_t)0x8fffe000u));
-    return wasm_f32x4_mul(bits, wasm_f32x4_splat(0x1p112f));
+    volatile v128_t kept = constant;
+    return kept;
 }
 
-ITERA_INLINE v128_t load_halves(const uint16_t halves[4])
+ITERA_INLINE unpack_constants make_constants(void)
+{
+    return (unpack_constants){
+        .nibble = from_memory(wasm_i8x16_splat(15)),
+        .six = from_memory(wasm_i8x16_splat(63)),
+        .fifth = from_memory(wasm_i8x16_splat(16)),
+        .even = from_memory(wasm_i16x8_splat(255)),
+        .half_bits = from_memory(wasm_i32x4_splat((int32_t)0x8fffe000u)),
+        .half_unit = from_memory(wasm_f32x4_splat(0x1p112f)),
+    };
+}
+
+/* 4 halves already moved to the upper 16 bits of their lanes. An arithmetic shift by 3 brings exponent and
+ * mantissa to their f32 places with copies of the sign between; see itera_finite_half_to_f32. */
+ITERA_INLINE v128_t upper_halves_to_f32(v128_t upper, const unpack_constants *k)
+{
+    return wasm_f32x4_mul(wasm_v128_and(wasm_i32x4_shr(upper, 3), k->half_bits), k->half_unit);
+}
+
+ITERA_INLINE v128_t load_halves(const uint16_t halves[4], const unpack_constants *k)
 {
     v128_t zero = wasm_i32x4_splat(0);
     return upper_halves_to_f32(
-        wasm_i16x8_shuffle(zero, wasm_v128_load64_zero(halves), 0, 8, 1, 9, 2, 10, 3, 11));
+        wasm_i16x8_shuffle(zero, wasm_v128_load64_zero(halves), 0, 8, 1, 9, 2, 10, 3, 11), k);
 }
 
-ITERA_INLINE void load_nibbles(v128_t q[8], const uint8_t packed[4][16])
+/* The same bits without a subnormal f32 on the way, which would cost some processors a hundred cycles. The
+ * scales of K types, themselves divided by 63 or 128, are often subnormal halves. */
+ITERA_INLINE v128_t load_small_halves(const uint16_t halves[4])
 {
-    const v128_t mask = wasm_i8x16_splat(15);
-    for (int v = 0; v < 4; v++) {
-        v128_t both = wasm_v128_load(packed[v]);
-        q[v] = wasm_v128_and(both, mask);
-        q[v + 4] = wasm_v128_and(wasm_u16x8_shr(both, 4), mask);
-    }
+    v128_t wide = wasm_u32x4_load16x4(halves);
+    v128_t rest = wasm_v128_and(wide, wasm_i32x4_splat(0x7fff));
+    v128_t normal = wasm_i32x4_add(wasm_i32x4_shl(rest, 13), wasm_i32x4_splat(112 << 23));
+    v128_t subnormal = wasm_f32x4_mul(wasm_f32x4_convert_i32x4(rest), wasm_f32x4_splat(0x1p-24f));
+    v128_t is_normal = wasm_i32x4_gt(rest, wasm_i32x4_splat(0x3ff));
+    v128_t sign = wasm_i32x4_shl(wasm_u32x4_shr(wide, 15), 31);
+    return wasm_v128_or(wasm_v128_bitselect(normal, subnormal, is_normal), sign);
 }
 
-/* Adds bit j of each byte of `high` to chunk j as its 5th bit. Shifts of 16-bit lanes carry bits across
- * bytes; the mask drops them. */
-ITERA_INLINE void add_fifth_bits(v128_t q[8], const uint8_t high[16])
+ITERA_INLINE void load_nibbles(v128_t q[2], const uint8_t packed[16], const unpack_constants *k)
 {
-    const v128_t mask = wasm_i8x16_splat(16);
+    v128_t both = wasm_v128_load(packed);
+    q[0] = wasm_v128_and(both, k->nibble);
+    q[1] = wasm_v128_and(wasm_u16x8_shr(both, 4), k->nibble);
+}
+
+/* Bit v of each byte of `high` becomes the 5th bit of chunk v. Shifts of 16-bit lanes carry bits across bytes;
+ * the mask drops them. */
+ITERA_INLINE void add_fifth_bits(v128_t q[2], const uint8_t high[16], int v, const unpack_constants *k)
+{
     v128_t bits = wasm_v128_load(high);
-    q[0] = wasm_v128_or(q[0], wasm_v128_and(wasm_i16x8_shl(bits, 4), mask));
-    q[1] = wasm_v128_or(q[1], wasm_v128_and(wasm_i16x8_shl(bits, 3), mask));
-    q[2] = wasm_v128_or(q[2], wasm_v128_and(wasm_i16x8_shl(bits, 2), mask));
-    q[3] = wasm_v128_or(q[3], wasm_v128_and(wasm_i16x8_shl(bits, 1), mask));
-    q[4] = wasm_v128_or(q[4], wasm_v128_and(bits, mask));
-    q[5] = wasm_v128_or(q[5], wasm_v128_and(wasm_u16x8_shr(bits, 1), mask));
-    q[6] = wasm_v128_or(q[6], wasm_v128_and(wasm_u16x8_shr(bits, 2), mask));
-    q[7] = wasm_v128_or(q[7], wasm_v128_and(wasm_u16x8_shr(bits, 3), mask));
+    v128_t first = v == 4 ? bits : wasm_i16x8_shl(bits, (uint32_t)(4 - v));
+    v128_t second = v == 0 ? bits : wasm_u16x8_shr(bits, (uint32_t)v);
+    q[0] = wasm_v128_or(q[0], wasm_v128_and(first, k->fifth));
+    q[1] = wasm_v128_or(q[1], wasm_v128_and(second, k->fifth));
 }
 
-/* The same for two bits of 4 chunks: bits 2i and 2i+1 belong to chunk i. */
-ITERA_INLINE void add_sixth_bits(v128_t q[4], const uint8_t high[16])
+/* The chunk that lies on top of three others, 2 bits of each byte in each. */
+ITERA_INLINE v128_t load_upper_bits(const uint8_t packed[3][16], const unpack_constants *k)
 {
-    const v128_t mask = wasm_i8x16_splat(48);
-    v128_t bits = wasm_v128_load(high);
-    q[0] = wasm_v128_or(q[0], wasm_v128_and(wasm_i16x8_shl(bits, 4), mask));
-    q[1] = wasm_v128_or(q[1], wasm_v128_and(wasm_i16x8_shl(bits, 2), mask));
-    q[2] = wasm_v128_or(q[2], wasm_v128_and(bits, mask));
-    q[3] = wasm_v128_or(q[3], wasm_v128_and(wasm_u16x8_shr(bits, 2), mask));
+    v128_t bits = wasm_u16x8_shr(wasm_v128_andnot(wasm_v128_load(packed[0]), k->six), 2);
+    bits = wasm_u16x8_shr(wasm_v128_or(bits, wasm_v128_andnot(wasm_v128_load(packed[1]), k->six)), 2);
+    return wasm_u16x8_shr(wasm_v128_or(bits, wasm_v128_andnot(wasm_v128_load(packed[2]), k->six)), 2);
 }
 
-ITERA_INLINE v128_t scale_of_bytes(v128_t d, v128_t widened)
+ITERA_INLINE v128_t scale_whole(const v128_t head[2], const void *packed, int sub, int half)
 {
-    return wasm_f32x4_mul(d, wasm_f32x4_convert_i32x4(widened));
+    (void)packed, (void)sub, (void)half;
+    return head[0];
+}
+
+ITERA_INLINE v128_t min_whole(const v128_t head[2], const void *packed, int sub)
+{
+    (void)packed, (void)sub;
+    return head[1];
 }
 
 /* ---- Q8_0 ---- */
 
-ITERA_INLINE void quants_q8_0(v128_t q[8], const void *packed, int sub)
+ITERA_INLINE void head_q8_0(v128_t head[2], const void *packed, const unpack_constants *k)
 {
     const itera_packed_q8_0 *block = packed;
-    (void)sub;
-    for (int v = 0; v < 8; v++) {
-        q[v] = wasm_v128_load(block->q[v]);
-    }
+    head[0] = load_halves(block->d, k);
 }
 
-ITERA_INLINE v128_t scale_q8_0(const void *packed, int sub, int half)
+ITERA_INLINE void pair_q8_0(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k)
 {
     const itera_packed_q8_0 *block = packed;
-    (void)sub, (void)half;
-    return load_halves(block->d);
+    (void)sub, (void)k;
+    q[0] = wasm_v128_load(block->q[v]);
+    q[1] = wasm_v128_load(block->q[v + 4]);
 }
 
 /* ---- Q4_0, Q4_1 ---- */
 
-ITERA_INLINE void quants_q4_0(v128_t q[8], const void *packed, int sub)
+ITERA_INLINE void head_q4_0(v128_t head[2], const void *packed, const unpack_constants *k)
+{
+    const itera_packed_q4_0 *block = packed;
+    head[0] = load_halves(block->d, k);
+}
+
+ITERA_INLINE void pair_q4_0(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k)
 {
     const itera_packed_q4_0 *block = packed;
     (void)sub;
-    load_nibbles(q, block->q);
+    load_nibbles(q, block->q[v], k);
 }
 
-ITERA_INLINE v128_t scale_q4_0(const void *packed, int sub, int half)
+ITERA_INLINE void head_q4_1(v128_t head[2], const void *packed, const unpack_constants *k)
 {
-    const itera_packed_q4_0 *block = packed;
-    (void)sub, (void)half;
-    return load_halves(block->d);
+    const itera_packed_q4_1 *block = packed;
+    head[0] = load_halves(block->d, k);
+    head[1] = load_halves(block->m, k);
 }
 
-ITERA_INLINE void quants_q4_1(v128_t q[8], const void *packed, int sub)
+ITERA_INLINE void pair_q4_1(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k)
 {
     const itera_packed_q4_1 *block = packed;
     (void)sub;
-    load_nibbles(q, block->q);
-}
-
-ITERA_INLINE v128_t scale_q4_1(const void *packed, int sub, int half)
-{
-    const itera_packed_q4_1 *block = packed;
-    (void)sub, (void)half;
-    return load_halves(block->d);
-}
-
-ITERA_INLINE v128_t min_q4_1(const void *packed, int sub)
-{
-    const itera_packed_q4_1 *block = packed;
-    (void)sub;
-    return load_halves(block->m);
+    load_nibbles(q, block->q[v], k);
 }
 
 /* ---- Q5_0, Q5_1 ---- */
 
-ITERA_INLINE void quants_q5_0(v128_t q[8], const void *packed, int sub)
+ITERA_INLINE void head_q5_0(v128_t head[2], const void *packed, const unpack_constants *k)
+{
+    const itera_packed_q5_0 *block = packed;
+    head[0] = load_halves(block->d, k);
+}
+
+ITERA_INLINE void pair_q5_0(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k)
 {
     const itera_packed_q5_0 *block = packed;
     (void)sub;
-    load_nibbles(q, block->q);
-    add_fifth_bits(q, block->high);
+    load_nibbles(q, block->q[v], k);
+    add_fifth_bits(q, block->high, v, k);
 }
 
-ITERA_INLINE v128_t scale_q5_0(const void *packed, int sub, int half)
+ITERA_INLINE void head_q5_1(v128_t head[2], const void *packed, const unpack_constants *k)
 {
-    const itera_packed_q5_0 *block = packed;
-    (void)sub, (void)half;
-    return load_halves(block->d);
+    const itera_packed_q5_1 *block = packed;
+    head[0] = load_halves(block->d, k);
+    head[1] = load_halves(block->m, k);
 }
 
-ITERA_INLINE void quants_q5_1(v128_t q[8], const void *packed, int sub)
+ITERA_INLINE void pair_q5_1(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k)
 {
     const itera_packed_q5_1 *block = packed;
     (void)sub;
-    load_nibbles(q, block->q);
-    add_fifth_bits(q, block->high);
-}
-
-ITERA_INLINE v128_t scale_q5_1(const void *packed, int sub, int half)
-{
-    const itera_packed_q5_1 *block = packed;
-    (void)sub, (void)half;
-    return load_halves(block->d);
-}
-
-ITERA_INLINE v128_t min_q5_1(const void *packed, int sub)
-{
-    const itera_packed_q5_1 *block = packed;
-    (void)sub;
-    return load_halves(block->m);
+    load_nibbles(q, block->q[v], k);
+    add_fifth_bits(q, block->high, v, k);
 }
 
 /* ---- Q4_K, Q5_K: 4 scales and 4 minima are 8 neighbouring bytes ---- */
 
-ITERA_INLINE v128_t scale_k(const uint16_t d[4], const uint8_t scales[8])
+ITERA_INLINE v128_t scale_of_bytes(v128_t d, const uint8_t scales[8])
 {
-    v128_t bytes = wasm_u16x8_extend_low_u8x16(wasm_v128_load64_zero(scales));
-    return scale_of_bytes(load_halves(d), wasm_u32x4_extend_low_u16x8(bytes));
+    v128_t lanes = wasm_u32x4_extend_low_u16x8(wasm_u16x8_load8x8(scales));
+    return wasm_f32x4_mul(d, wasm_f32x4_convert_i32x4(lanes));
 }
 
-ITERA_INLINE v128_t min_k(const uint16_t dmin[4], const uint8_t scales[8])
+ITERA_INLINE v128_t min_of_bytes(v128_t dmin, const uint8_t scales[8])
 {
-    v128_t bytes = wasm_u16x8_extend_low_u8x16(wasm_v128_load64_zero(scales));
-    return scale_of_bytes(wasm_f32x4_neg(load_halves(dmin)), wasm_u32x4_extend_high_u16x8(bytes));
+    v128_t lanes = wasm_u32x4_extend_high_u16x8(wasm_u16x8_load8x8(scales));
+    return wasm_f32x4_mul(dmin, wasm_f32x4_convert_i32x4(lanes));
 }
 
-ITERA_INLINE void quants_q4_k(v128_t q[8], const void *packed, int sub)
+ITERA_INLINE void head_q4_k(v128_t head[2], const void *packed, const unpack_constants *k)
 {
     const itera_packed_q4_k *block = packed;
-    load_nibbles(q, block->q[sub]);
+    (void)k;
+    head[0] = load_small_halves(block->d);
+    head[1] = wasm_f32x4_neg(load_small_halves(block->dmin));
 }
 
-ITERA_INLINE v128_t scale_q4_k(const void *packed, int sub, int half)
+ITERA_INLINE void pair_q4_k(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k)
+{
+    const itera_packed_q4_k *block = packed;
+    load_nibbles(q, block->q[sub][v], k);
+}
+
+ITERA_INLINE v128_t scale_q4_k(const v128_t head[2], const void *packed, int sub, int half)
 {
     const itera_packed_q4_k *block = packed;
     (void)half;
-    return scale_k(block->d, block->scales[sub]);
+    return scale_of_bytes(head[0], block->scales[sub]);
 }
 
-ITERA_INLINE v128_t min_q4_k(const void *packed, int sub)
+ITERA_INLINE v128_t min_q4_k(const v128_t head[2], const void *packed, int sub)
 {
     const itera_packed_q4_k *block = packed;
-    return min_k(block->dmin, block->scales[sub]);
+    return min_of_bytes(head[1], block->scales[sub]);
 }
 
-ITERA_INLINE void quants_q5_k(v128_t q[8], const void *packed, int sub)
+ITERA_INLINE void head_q5_k(v128_t head[2], const void *packed, const unpack_constants *k)
 {
     const itera_packed_q5_k *block = packed;
-    load_nibbles(q, block->sub[sub].q);
-    add_fifth_bits(q, block->sub[sub].high);
+    (void)k;
+    head[0] = load_small_halves(block->d);
+    head[1] = wasm_f32x4_neg(load_small_halves(block->dmin));
 }
 
-ITERA_INLINE v128_t scale_q5_k(const void *packed, int sub, int half)
+ITERA_INLINE void pair_q5_k(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k)
+{
+    const itera_packed_q5_k *block = packed;
+    load_nibbles(q, block->sub[sub].q[v], k);
+    add_fifth_bits(q, block->sub[sub].high, v, k);
+}
+
+ITERA_INLINE v128_t scale_q5_k(const v128_t head[2], const void *packed, int sub, int half)
 {
     const itera_packed_q5_k *block = packed;
     (void)half;
-    return scale_k(block->d, block->scales[sub]);
+    return scale_of_bytes(head[0], block->scales[sub]);
 }
 
-ITERA_INLINE v128_t min_q5_k(const void *packed, int sub)
+ITERA_INLINE v128_t min_q5_k(const v128_t head[2], const void *packed, int sub)
 {
     const itera_packed_q5_k *block = packed;
-    return min_k(block->dmin, block->scales[sub]);
+    return min_of_bytes(head[1], block->scales[sub]);
 }
 
 /* ---- Q6_K ---- */
 
-ITERA_INLINE void quants_q6_k(v128_t q[8], const void *packed, int sub)
+ITERA_INLINE void head_q6_k(v128_t head[2], const void *packed, const unpack_constants *k)
 {
     const itera_packed_q6_k *block = packed;
-    load_nibbles(q, block->sub[sub].q);
-    add_sixth_bits(q, block->sub[sub].high[0]);
-    add_sixth_bits(q + 4, block->sub[sub].high[1]);
+    (void)k;
+    head[0] = load_small_halves(block->d);
 }
 
-ITERA_INLINE v128_t scale_q6_k(const void *packed, int sub, int half)
+ITERA_INLINE void pair_q6_k(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k)
 {
     const itera_packed_q6_k *block = packed;
-    v128_t bytes = wasm_i16x8_extend_low_i8x16(wasm_v128_load32_zero(block->scales[sub][half]));
-    return scale_of_bytes(load_halves(block->d), wasm_i32x4_extend_low_i16x8(bytes));
+    if (v == 3) {
+        q[0] = load_upper_bits(block->q[sub][0], k);
+        q[1] = load_upper_bits(block->q[sub][1], k);
+    } else {
+        q[0] = wasm_v128_and(wasm_v128_load(block->q[sub][0][v]), k->six);
+        q[1] = wasm_v128_and(wasm_v128_load(block->q[sub][1][v]), k->six);
+    }
+}
+
+ITERA_INLINE v128_t scale_q6_k(const v128_t head[2], const void *packed, int sub, int half)
+{
+    const itera_packed_q6_k *block = packed;
+    v128_t lanes = wasm_i16x8_load8x8(block->scales[sub]);
+    lanes = half == 0 ? wasm_i32x4_extend_low_i16x8(lanes) : wasm_i32x4_extend_high_i16x8(lanes);
+    return wasm_f32x4_mul(head[0], wasm_f32x4_convert_i32x4(lanes));
 }
 
 /* ---- What the product loops know of a type ----
@@ -247,28 +297,27 @@ typedef struct vector_type {
     size_t block_bytes;
     int kind;
     int offset;
-    int coarse; /* relaxed: the high plane of the activations is enough */
-    void (*quants)(v128_t q[8], const void *packed, int sub);
-    v128_t (*scale)(const void *packed, int sub, int half);
-    v128_t (*min)(const void *packed, int sub); /* kind_minimum only */
+    int coarse; /* relaxed: the high plane of the activations is enough in every block */
+    void (*head)(v128_t head[2], const void *packed, const unpack_constants *k);
+    void (*pair)(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k);
+    v128_t (*scale)(const v128_t head[2], const void *packed, int sub, int half);
+    v128_t (*min)(const v128_t head[2], const void *packed, int sub); /* kind_minimum only */
 } vector_type;
 
 #define ITERA_VECTOR_TYPE static const vector_type __attribute__((unused))
-ITERA_VECTOR_TYPE vector_q8_0 = {1,   sizeof(itera_packed_q8_0), kind_offset, 128, 0, quants_q8_0, scale_q8_0,
-                                 NULL};
-ITERA_VECTOR_TYPE vector_q4_0 = {1,   sizeof(itera_packed_q4_0), kind_offset, 8, 0, quants_q4_0, scale_q4_0,
-                                 NULL};
-ITERA_VECTOR_TYPE vector_q4_1 = {
-    1, sizeof(itera_packed_q4_1), kind_minimum, 0, 0, quants_q4_1, scale_q4_1, min_q4_1};
-ITERA_VECTOR_TYPE vector_q5_0 = {1,   sizeof(itera_packed_q5_0), kind_offset, 16, 0, quants_q5_0, scale_q5_0,
-                                 NULL};
-ITERA_VECTOR_TYPE vector_q5_1 = {
-    1, sizeof(itera_packed_q5_1), kind_minimum, 0, 0, quants_q5_1, scale_q5_1, min_q5_1};
-ITERA_VECTOR_TYPE vector_q4_k = {
-    8, sizeof(itera_packed_q4_k), kind_minimum, 0, 1, quants_q4_k, scale_q4_k, min_q4_k};
-ITERA_VECTOR_TYPE vector_q5_k = {
-    8, sizeof(itera_packed_q5_k), kind_minimum, 0, 1, quants_q5_k, scale_q5_k, min_q5_k};
-ITERA_VECTOR_TYPE vector_q6_k = {8,   sizeof(itera_packed_q6_k), kind_halves, 32, 1, quants_q6_k, scale_q6_k,
-                                 NULL};
+#define ITERA_VECTOR_32(name, kind, offset, min)                                                             \
+    ITERA_VECTOR_TYPE vector_##name = {1,           sizeof(itera_packed_##name), kind, offset, 0, head_##name, \
+                                       pair_##name, scale_whole,                 min};
+#define ITERA_VECTOR_K(name, kind, offset, min)                                                              \
+    ITERA_VECTOR_TYPE vector_##name = {8,           sizeof(itera_packed_##name), kind, offset, 1, head_##name, \
+                                       pair_##name, scale_##name,                min};
+ITERA_VECTOR_32(q8_0, kind_offset, 128, NULL)
+ITERA_VECTOR_32(q4_0, kind_offset, 8, NULL)
+ITERA_VECTOR_32(q4_1, kind_minimum, 0, min_whole)
+ITERA_VECTOR_32(q5_0, kind_offset, 16, NULL)
+ITERA_VECTOR_32(q5_1, kind_minimum, 0, min_whole)
+ITERA_VECTOR_K(q4_k, kind_minimum, 0, min_q4_k)
+ITERA_VECTOR_K(q5_k, kind_minimum, 0, min_q5_k)
+ITERA_VECTOR_K(q6_k, kind_halves, 32, NULL)
 
 #endif

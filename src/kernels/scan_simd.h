@@ -1,102 +1,305 @@
 /* State-space scans on vectors, a template. */
+#include "kernels/scan_steps.h"
 
-/* One head, `vectors` (1..4) vectors of p beginning at the given pointers, all T tokens: the sums of y stay
- * in registers while n runs, and the slice of the state (N rows of at most 64 bytes) stays in the first-level
- * cache while t runs. */
-ITERA_INLINE void scan_head_slice(float *y, size_t y_stride, float *state, const float *x, const float *B,
-                                  const float *C, size_t stride, const float *dt, size_t H, float A,
-                                  float Dskip, int T, size_t P, int N, int vectors, size_t part)
+/* ---- Mamba-2 ---------------------------------------------------------------------------------- */
+
+#define SCAN_TOKENS 32 /* of a block: what they read and add up to stays in the first-level cache */
+#define SCAN_WIDTH 16  /* channels of a tile: four vectors */
+
+/* A block of tokens of one head: its steps and, for the channels at hand, what goes in and what comes out. */
+typedef struct scan_block {
+    itera_scan_step steps[SCAN_TOKENS];
+    int run_end[SCAN_TOKENS]; /* the state is multiplied by factor at the first token of a run only */
+    int runs, T;
+    float in[SCAN_TOKENS * SCAN_WIDTH], sum[SCAN_TOKENS * SCAN_WIDTH]; /* [T, 4 vectors] */
+} scan_block;
+
+static void scan_block_begin(scan_block *block, float *scale, const float *dt, size_t H, float A, int T)
 {
+    block->runs = 0;
+    block->T = T;
     for (int t = 0; t < T; t++) {
-        float step = dt[(size_t)t * H];
-        v128_t decay = wasm_f32x4_splat(itera_exp1(step * A));
-        v128_t value[4], input[4], sum[4];
-        ITERA_UNROLL
-        for (int v = 0; v < vectors; v++) {
-            value[v] = itera_load_part(x + 4 * v, part);
-            input[v] = wasm_f32x4_mul(wasm_f32x4_splat(step), value[v]);
-            sum[v] = wasm_f32x4_splat(0.0f);
+        block->steps[t] = itera_scan_next(scale, dt[(size_t)t * H], A);
+        if (t > 0 && block->steps[t].factor != 1.0f) {
+            block->run_end[block->runs++] = t;
         }
-        float *s = state;
-        for (int n = 0; n < N; n++, s += P) {
-            v128_t b = wasm_v128_load32_splat(B + n), c = wasm_v128_load32_splat(C + n);
+    }
+    block->run_end[block->runs++] = T;
+}
+
+/* `rows` rows of the state, four vectors each, stay in registers while all tokens of the block pass: per token
+ * and vector one multiply-add into the state and one out of it. */
+ITERA_INLINE void scan_tile(float *state, size_t P, scan_block *block, const float *B, const float *C,
+                            size_t stride, int rows)
+{
+    const float *in = block->in;
+    float *sum = block->sum;
+    v128_t s[8];
+    ITERA_UNROLL
+    for (int i = 0; i < rows * 4; i++) {
+        s[i] = wasm_v128_load(state + (size_t)(i / 4) * P + (size_t)(4 * (i % 4)));
+    }
+    for (int run = 0, t = 0; run < block->runs; run++) {
+        v128_t factor = wasm_f32x4_splat(block->steps[t].factor);
+        ITERA_UNROLL
+        for (int i = 0; i < rows * 4; i++) {
+            s[i] = wasm_f32x4_mul(s[i], factor);
+        }
+        for (const int end = block->run_end[run]; t < end; t++) {
+            v128_t b[2], c[2];
             ITERA_UNROLL
-            for (int v = 0; v < vectors; v++) {
-                v128_t now = wasm_f32x4_mul(itera_load_part(s + 4 * v, part), decay);
-                now = ITERA_MADD(b, input[v], now);
-                itera_store_part(s + 4 * v, now, part);
-                sum[v] = ITERA_MADD(c, now, sum[v]);
+            for (int n = 0; n < rows; n++) {
+                b[n] = wasm_v128_load32_splat(B + n);
+                c[n] = wasm_v128_load32_splat(C + n);
             }
+            ITERA_UNROLL
+            for (int v = 0; v < 4; v++) {
+                v128_t input = wasm_v128_load(in + 4 * v), total = wasm_v128_load(sum + 4 * v);
+                ITERA_UNROLL
+                for (int n = 0; n < rows; n++) {
+                    s[n * 4 + v] = ITERA_MADD(b[n], input, s[n * 4 + v]);
+                    total = ITERA_MADD(c[n], s[n * 4 + v], total);
+                }
+                wasm_v128_store(sum + 4 * v, total);
+            }
+            in += SCAN_WIDTH;
+            sum += SCAN_WIDTH;
+            B += stride;
+            C += stride;
         }
-        ITERA_UNROLL
-        for (int v = 0; v < vectors; v++) {
-            itera_store_part(y + 4 * v, ITERA_MADD(wasm_f32x4_splat(Dskip), value[v], sum[v]), part);
-        }
-        x += stride;
-        B += stride;
-        C += stride;
-        y += y_stride;
+    }
+    ITERA_UNROLL
+    for (int i = 0; i < rows * 4; i++) {
+        wasm_v128_store(state + (size_t)(i / 4) * P + (size_t)(4 * (i % 4)), s[i]);
     }
 }
 
-void ITERA_NAME(scan_mamba2)(float *y, float *state, const float *x, const float *B, const float *C,
-                             size_t stride, const float *dt, const float *A, const float *Dskip, int T, int H,
-                             int P, int N, int G, int head_begin, int head_end)
+/* Four vectors of channels of one head, the tokens of a block. y, state and x begin at those channels. */
+ITERA_INLINE void scan_slice(float *y, size_t y_stride, float *state, const float *x, const float *B,
+                             const float *C, size_t stride, scan_block *block, float Dskip, size_t P, int N)
 {
-    size_t heads = (size_t)H, width = (size_t)P;
+    for (int t = 0; t < block->T; t++) {
+        v128_t factor = wasm_f32x4_splat(block->steps[t].in);
+        for (int v = 0; v < 4; v++) {
+            v128_t value = wasm_v128_load(x + (size_t)t * stride + 4 * v);
+            wasm_v128_store(block->in + (t * 4 + v) * 4, wasm_f32x4_mul(factor, value));
+            wasm_v128_store(block->sum + (t * 4 + v) * 4, wasm_f32x4_splat(0.0f));
+        }
+    }
+    int n = 0;
+    for (; n + 2 <= N; n += 2) {
+        scan_tile(state + (size_t)n * P, P, block, B + n, C + n, stride, 2);
+    }
+    if (n < N) {
+        scan_tile(state + (size_t)n * P, P, block, B + n, C + n, stride, 1);
+    }
+    for (int t = 0; t < block->T; t++) {
+        v128_t factor = wasm_f32x4_splat(block->steps[t].out), skip = wasm_f32x4_splat(Dskip);
+        for (int v = 0; v < 4; v++) {
+            v128_t value = wasm_v128_load(x + (size_t)t * stride + 4 * v);
+            v128_t sum = wasm_v128_load(block->sum + (t * 4 + v) * 4);
+            wasm_v128_store(y + (size_t)t * y_stride + 4 * v, ITERA_MADD(factor, sum, wasm_f32x4_mul(skip, value)));
+        }
+    }
+}
+
+/* One token, `rows` rows of the state, one vector of each. */
+ITERA_INLINE void scan_rows_vector(float *state, size_t P, float *sum, const float *in, const v128_t b[2],
+                                   const v128_t c[2], v128_t factor, int rows, size_t part)
+{
+    v128_t input = wasm_v128_load(in), total = wasm_v128_load(sum);
+    ITERA_UNROLL
+    for (int n = 0; n < rows; n++, state += P) {
+        v128_t now = ITERA_MADD(b[n], input, wasm_f32x4_mul(itera_load_part(state, part), factor));
+        itera_store_part(state, now, part);
+        total = ITERA_MADD(c[n], now, total);
+    }
+    wasm_v128_store(sum, total);
+}
+
+ITERA_INLINE void scan_rows(float *state, size_t P, float *sum, const float *in, const float *B,
+                            const float *C, float factor, size_t width, int rows)
+{
+    v128_t b[2], c[2], factor4 = wasm_f32x4_splat(factor);
+    ITERA_UNROLL
+    for (int n = 0; n < rows; n++) {
+        b[n] = wasm_v128_load32_splat(B + n);
+        c[n] = wasm_v128_load32_splat(C + n);
+    }
+    size_t p = 0;
+    for (; p + 4 <= width; p += 4) {
+        scan_rows_vector(state + p, P, sum + p, in + p, b, c, factor4, rows, 4);
+    }
+    if (p < width) {
+        scan_rows_vector(state + p, P, sum + p, in + p, b, c, factor4, rows, width - p);
+    }
+}
+
+/* One token of one head, its first `channels`, the state in the order in which it lies in memory: it comes from far
+ * away. */
+static void scan_token(float *y, float *state, const float *x, const float *B, const float *C,
+                       itera_scan_step step, float Dskip, size_t P, int N, size_t channels)
+{
+    enum { WIDTH = 128 };
+    float in[WIDTH], sum[WIDTH];
+    v128_t in_factor = wasm_f32x4_splat(step.in), out = wasm_f32x4_splat(step.out), skip = wasm_f32x4_splat(Dskip);
+    for (size_t begin = 0; begin < channels; begin += WIDTH, state += WIDTH, x += WIDTH, y += WIDTH) {
+        size_t width = channels - begin < WIDTH ? channels - begin : WIDTH;
+        for (size_t p = 0; p < width; p += 4) {
+            wasm_v128_store(in + p, wasm_f32x4_mul(in_factor, itera_load_part(x + p, width - p)));
+            wasm_v128_store(sum + p, wasm_f32x4_splat(0.0f));
+        }
+        int n = 0;
+        for (; n + 2 <= N; n += 2) {
+            scan_rows(state + (size_t)n * P, P, sum, in, B + n, C + n, step.factor, width, 2);
+        }
+        if (n < N) {
+            scan_rows(state + (size_t)n * P, P, sum, in, B + n, C + n, step.factor, width, 1);
+        }
+        for (size_t p = 0; p < width; p += 4) {
+            v128_t skipped = wasm_f32x4_mul(skip, itera_load_part(x + p, width - p));
+            itera_store_part(y + p, ITERA_MADD(out, wasm_v128_load(sum + p), skipped), width - p);
+        }
+    }
+}
+
+static void scan_head(float *y, size_t y_stride, float *state, const float *x, const float *B, const float *C,
+                      size_t stride, scan_block *block, float Dskip, size_t P, int N)
+{
+    size_t p = 0;
+    for (; p + SCAN_WIDTH <= P; p += SCAN_WIDTH) {
+        scan_slice(y + p, y_stride, state + p, x + p, B, C, stride, block, Dskip, P, N);
+    }
+    for (int t = 0; p < P && t < block->T; t++, y += y_stride, x += stride, B += stride, C += stride) {
+        scan_token(y + p, state + p, x + p, B, C, block->steps[t], Dskip, P, N, P - p);
+    }
+}
+
+void ITERA_NAME(scan_mamba2)(float *y, float *state, float *scale, const float *x, const float *B,
+                             const float *C, size_t stride, const float *dt, const float *A,
+                             const float *Dskip, int T, int H, int P, int N, int G, int head_begin,
+                             int head_end)
+{
+    const size_t width = (size_t)P, y_stride = (size_t)H * width;
     for (int h = head_begin; h < head_end; h++) {
-        size_t group = (size_t)(h / (H / G)) * (size_t)N;
-        size_t p = 0;
-        while (p < width) {
-            float *yp = y + (size_t)h * width + p;
-            float *sp = state + (size_t)h * (size_t)N * width + p;
-            const float *xp = x + (size_t)h * width + p;
-            if (width - p >= 16) {
-                scan_head_slice(yp, heads * width, sp, xp, B + group, C + group, stride, dt + h, heads, A[h],
-                                Dskip[h], T, width, N, 4, 4);
-                p += 16;
-            } else {
-                size_t part = width - p < 4 ? width - p : 4;
-                scan_head_slice(yp, heads * width, sp, xp, B + group, C + group, stride, dt + h, heads, A[h],
-                                Dskip[h], T, width, N, 1, part);
-                p += part;
-            }
+        float *head_state = state + (size_t)h * (size_t)N * width;
+        const size_t group = (size_t)(h / (H / G)) * (size_t)N, channel = (size_t)h * width;
+        if (T == 1) {
+            scan_token(y + channel, head_state, x + channel, B + group, C + group,
+                       itera_scan_next(&scale[h], dt[h], A[h]), Dskip[h], width, N, width);
+            continue;
+        }
+        for (int t = 0; t < T; t += SCAN_TOKENS) {
+            const size_t row = (size_t)t * stride;
+            scan_block block;
+            scan_block_begin(&block, &scale[h], dt + (size_t)t * (size_t)H + h, (size_t)H, A[h],
+                             T - t < SCAN_TOKENS ? T - t : SCAN_TOKENS);
+            scan_head(y + (size_t)t * y_stride + channel, y_stride, head_state, x + row + channel, B + row + group,
+                      C + row + group, stride, &block, Dskip[h], width, N);
         }
     }
 }
 
-/* `vectors` vectors of channels, all tokens: their slice of the state stays in the first-level cache. */
-ITERA_INLINE void scan_channels(float *y, float *state, const float *x, const float *B, const float *C,
-                                size_t bc_stride, const float *dt, const float *A, const float *Dskip, int T,
-                                size_t E, int N, int vectors, size_t part)
+/* ---- Mamba-1 ---------------------------------------------------------------------------------- */
+
+/* One vector of the state: decays, takes its input, adds to the sum. */
+ITERA_INLINE v128_t scan_decay(v128_t state, v128_t step, v128_t A, v128_t b, v128_t input)
 {
-    for (int t = 0; t < T; t++, B += bc_stride, C += bc_stride, x += E, y += E, dt += E) {
-        v128_t step[4], value[4], input[4], sum[4];
-        ITERA_UNROLL
-        for (int v = 0; v < vectors; v++) {
-            step[v] = itera_load_part(dt + 4 * v, part);
-            value[v] = itera_load_part(x + 4 * v, part);
-            input[v] = wasm_f32x4_mul(step[v], value[v]);
-            sum[v] = wasm_f32x4_splat(0.0f);
+    v128_t decay = itera_decay4(wasm_f32x4_mul(step, A));
+    return ITERA_MADD(b, input, wasm_f32x4_mul(state, decay));
+}
+
+/* What a block of tokens brings to the channels at hand: [T, 4 vectors] each. */
+typedef struct scan_channels {
+    float step[SCAN_TOKENS * SCAN_WIDTH]; /* dt log2 e */
+    float in[SCAN_TOKENS * SCAN_WIDTH];   /* dt x */
+    float sum[SCAN_TOKENS * SCAN_WIDTH];
+} scan_channels;
+
+ITERA_INLINE void scan_channels_begin(scan_channels *c, size_t at, const float *dt, const float *x, size_t part)
+{
+    v128_t step = itera_load_part(dt, part);
+    wasm_v128_store(c->step + at, wasm_f32x4_mul(step, wasm_f32x4_splat(ITERA_LOG2_E)));
+    wasm_v128_store(c->in + at, wasm_f32x4_mul(step, itera_load_part(x, part)));
+    wasm_v128_store(c->sum + at, wasm_f32x4_splat(0.0f));
+}
+
+ITERA_INLINE void scan_channels_end(float *y, const scan_channels *c, size_t at, const float *Dskip,
+                                    const float *x, size_t part)
+{
+    v128_t sum = wasm_v128_load(c->sum + at);
+    itera_store_part(y, ITERA_MADD(itera_load_part(Dskip, part), itera_load_part(x, part), sum), part);
+}
+
+/* A block of tokens, four vectors of channels; each row of the state is in registers while they pass. */
+static void scan_channels_block(float *y, float *state, const float *x, const float *B, const float *C,
+                                      size_t bc_stride, const float *dt, const float *A, const float *Dskip,
+                                      int T, size_t E, int N)
+{
+    scan_channels c;
+    for (int t = 0; t < T; t++) {
+        for (int v = 0; v < 4; v++) {
+            size_t at = (size_t)t * E + (size_t)(4 * v);
+            scan_channels_begin(&c, (size_t)(t * 4 + v) * 4, dt + at, x + at, 4);
         }
-        float *s = state;
-        const float *a = A;
-        for (int n = 0; n < N; n++, s += E, a += E) {
-            v128_t b = wasm_v128_load32_splat(B + n), c = wasm_v128_load32_splat(C + n);
+    }
+    for (int n = 0; n < N; n++, state += E, A += E) {
+        v128_t s[4], a[4];
+        const float *bt = B + n, *ct = C + n, *step = c.step, *in = c.in;
+        float *sum = c.sum;
+        ITERA_UNROLL
+        for (int v = 0; v < 4; v++) {
+            s[v] = wasm_v128_load(state + 4 * v);
+            a[v] = wasm_v128_load(A + 4 * v);
+        }
+        for (int t = 0; t < T; t++, bt += bc_stride, ct += bc_stride) {
+            v128_t b4 = wasm_v128_load32_splat(bt), c4 = wasm_v128_load32_splat(ct);
             ITERA_UNROLL
-            for (int v = 0; v < vectors; v++) {
-                v128_t decay = itera_exp4(wasm_f32x4_mul(step[v], itera_load_part(a + 4 * v, part)));
-                v128_t now = wasm_f32x4_mul(itera_load_part(s + 4 * v, part), decay);
-                now = ITERA_MADD(b, input[v], now);
-                itera_store_part(s + 4 * v, now, part);
-                sum[v] = ITERA_MADD(c, now, sum[v]);
+            for (int v = 0; v < 4; v++, step += 4, in += 4, sum += 4) {
+                s[v] = scan_decay(s[v], wasm_v128_load(step), a[v], b4, wasm_v128_load(in));
+                wasm_v128_store(sum, ITERA_MADD(c4, s[v], wasm_v128_load(sum)));
             }
         }
         ITERA_UNROLL
-        for (int v = 0; v < vectors; v++) {
-            itera_store_part(y + 4 * v, ITERA_MADD(itera_load_part(Dskip + 4 * v, part), value[v], sum[v]),
-                             part);
+        for (int v = 0; v < 4; v++) {
+            wasm_v128_store(state + 4 * v, s[v]);
         }
+    }
+    for (int t = 0; t < T; t++) {
+        for (int v = 0; v < 4; v++) {
+            size_t at = (size_t)t * E + (size_t)(4 * v);
+            scan_channels_end(y + at, &c, (size_t)(t * 4 + v) * 4, Dskip + 4 * v, x + at, 4);
+        }
+    }
+}
+
+/* One token, at most SCAN_TOKENS * SCAN_WIDTH channels: rows of the state in the order in which they lie. */
+static void scan_channels_token(float *y, float *state, const float *x, const float *B, const float *C,
+                                const float *dt, const float *A, const float *Dskip, size_t E, int N,
+                                size_t width)
+{
+    scan_channels c;
+    for (size_t e = 0; e < width; e += 4) {
+        scan_channels_begin(&c, e, dt + e, x + e, width - e);
+    }
+    for (int n = 0; n < N; n++, state += E, A += E) {
+        v128_t b4 = wasm_v128_load32_splat(B + n), c4 = wasm_v128_load32_splat(C + n);
+        size_t e = 0;
+        for (; e + 4 <= width; e += 4) {
+            v128_t s = scan_decay(wasm_v128_load(state + e), wasm_v128_load(c.step + e), wasm_v128_load(A + e), b4,
+                                  wasm_v128_load(c.in + e));
+            wasm_v128_store(state + e, s);
+            wasm_v128_store(c.sum + e, ITERA_MADD(c4, s, wasm_v128_load(c.sum + e)));
+        }
+        if (e < width) {
+            v128_t s = scan_decay(itera_load_part(state + e, width - e), wasm_v128_load(c.step + e),
+                                  itera_load_part(A + e, width - e), b4, wasm_v128_load(c.in + e));
+            itera_store_part(state + e, s, width - e);
+            wasm_v128_store(c.sum + e, ITERA_MADD(c4, s, wasm_v128_load(c.sum + e)));
+        }
+    }
+    for (size_t e = 0; e < width; e += 4) {
+        scan_channels_end(y + e, &c, e, Dskip + e, x + e, width - e);
     }
 }
 
@@ -104,13 +307,30 @@ void ITERA_NAME(scan_mamba1)(float *y, float *state, const float *x, const float
                              size_t bc_stride, const float *dt, const float *A, const float *Dskip, int T,
                              int E, int N, int e_begin, int e_end)
 {
-    int e = e_begin;
-    for (; e_end - e >= 16; e += 16) {
-        scan_channels(y + e, state + e, x + e, B, C, bc_stride, dt + e, A + e, Dskip + e, T, (size_t)E, N, 4,
-                      4);
+    const size_t width = (size_t)E, end = (size_t)e_end, most = SCAN_TOKENS * SCAN_WIDTH;
+    if (T == 1) {
+        for (size_t e = (size_t)e_begin; e < end; e += most) {
+            scan_channels_token(y + e, state + e, x + e, B, C, dt + e, A + e, Dskip + e, width, N,
+                                end - e < most ? end - e : most);
+        }
+        return;
     }
-    for (; e < e_end; e += 4) {
-        scan_channels(y + e, state + e, x + e, B, C, bc_stride, dt + e, A + e, Dskip + e, T, (size_t)E, N, 1,
-                      (size_t)(e_end - e));
+    for (int t = 0; t < T; t += SCAN_TOKENS) {
+        const int tokens = T - t < SCAN_TOKENS ? T - t : SCAN_TOKENS;
+        const float *Bt = B + (size_t)t * bc_stride, *Ct = C + (size_t)t * bc_stride;
+        const size_t row = (size_t)t * width;
+        size_t e = (size_t)e_begin;
+        for (; end - e >= SCAN_WIDTH; e += SCAN_WIDTH) {
+            scan_channels_block(y + row + e, state + e, x + row + e, Bt, Ct, bc_stride, dt + row + e, A + e,
+                                Dskip + e, tokens, width, N);
+        }
+        for (int i = 0; e < end && i < tokens; i++) { /* channels left over */
+            const size_t at = row + (size_t)i * width + e;
+            scan_channels_token(y + at, state + e, x + at, Bt + (size_t)i * bc_stride, Ct + (size_t)i * bc_stride, dt + at,
+                                A + e, Dskip + e, width, N, end - e);
+        }
     }
 }
+
+#undef SCAN_TOKENS
+#undef SCAN_WIDTH

@@ -21,7 +21,7 @@
     ITERA_DECLARE_MATMUL(q4_k, v)                                                                            \
     ITERA_DECLARE_MATMUL(q5_k, v)                                                                            \
     ITERA_DECLARE_MATMUL(q6_k, v)                                                                            \
-    void itera_quantize_act_##v(itera_act_block *out, const float *x, size_t n);                             \
+    void itera_quantize_act_##v(itera_act_block *out, const float *x, int T, int K);                        \
     void itera_rms_norm_##v(float *y, const float *x, const float *weight, int T, int D, size_t stride,      \
                             float eps);                                                                      \
     void itera_layer_norm_##v(float *y, const float *x, const float *weight, const float *bias, int T,       \
@@ -37,15 +37,20 @@
     void itera_softmax_##v(float *x, size_t n);                                                              \
     float itera_dot_##v(const float *a, const float *b, size_t n);                                           \
     void itera_conv1d_silu_##v(float *y, float *state, const float *x, size_t x_stride, const float *weight, \
-                               const float *bias, int T, int E, int taps);                                   \
-    void itera_scan_mamba2_##v(float *y, float *state, const float *x, const float *B, const float *C,       \
-                               size_t stride, const float *dt, const float *A, const float *Dskip, int T,    \
-                               int H, int P, int N, int G, int head_begin, int head_end);                    \
+                               const float *bias, int T, int E, int taps, int e_begin, int e_end);           \
+    void itera_scan_mamba2_##v(float *y, float *state, float *scale, const float *x, const float *B,         \
+                               const float *C, size_t stride, const float *dt, const float *A,               \
+                               const float *Dskip, int T, int H, int P, int N, int G, int head_begin,        \
+                               int head_end);                                                                \
     void itera_scan_mamba1_##v(float *y, float *state, const float *x, const float *B, const float *C,       \
                                size_t bc_stride, const float *dt, const float *A, const float *Dskip, int T, \
                                int E, int N, int e_begin, int e_end);                                        \
-    void itera_attention_##v(float *out, const float *q, const float *k, const float *v_, size_t kv_stride,  \
-                             float *scores, int S, int P, float scale);
+    void itera_attention_##v(float *out, size_t out_stride, const float *q, size_t q_stride,                 \
+                             const float *k, const float *v_, size_t kv_stride, int T, int kv_heads,         \
+                             int heads, int S, int P, float scale);
+
+/* Finds the wide blocks of one row; the same in all variants. */
+void itera_mark_wide(itera_act_block *row, size_t blocks);
 
 ITERA_DECLARE_VARIANT(scalar)
 #if ITERA_HAVE_SIMD128

@@ -138,13 +138,12 @@ static void pack_q6_k(void *out, const uint8_t *const rows[4])
             packed->scales[s][1][row] = (int8_t)rows[row][192 + 2 * s + 1];
             read_quants_6(q[row], rows[row], s);
         }
-        itera_pack_nibbles(packed->sub[s].q, q);
         for (int half = 0; half < 2; half++) {
             for (int byte = 0; byte < 16; byte++) {
                 const uint8_t *column = &q[byte / 4][16 * half + byte % 4];
-                packed->sub[s].high[half][byte] =
-                    (uint8_t)((column[0] >> 4) | ((column[4] >> 4) << 2) | ((column[8] >> 4) << 4) |
-                              ((column[12] >> 4) << 6));
+                for (int v = 0; v < 3; v++) {
+                    packed->q[s][half][v][byte] = (uint8_t)(column[4 * v] | ((column[12] >> (2 * v)) & 3) << 6);
+                }
             }
         }
     }
@@ -176,14 +175,19 @@ static void expand_q5_k(itera_expanded *out, const void *block, int sub)
 static void expand_q6_k(itera_expanded *out, const void *block, int sub)
 {
     const itera_packed_q6_k *packed = block;
-    itera_expand_nibbles(out->q, packed->sub[sub].q, NULL, -32);
     for (int row = 0; row < 4; row++) {
         float d = itera_half_to_f32(packed->d[row]);
-        out->scale[row][0] = d * (float)packed->scales[sub][0][row];
-        out->scale[row][1] = d * (float)packed->scales[sub][1][row];
-        for (int i = 0; i < 32; i++) {
-            int upper = packed->sub[sub].high[i / 16][4 * row + i % 4] >> (2 * (i / 4 % 4));
-            out->q[row][i] = (int8_t)(out->q[row][i] + ((upper & 3) << 4));
+        for (int half = 0; half < 2; half++) {
+            out->scale[row][half] = d * (float)packed->scales[sub][half][row];
+            for (int column = 0; column < 4; column++) {
+                int8_t *q = &out->q[row][16 * half + column];
+                q[12] = -32;
+                for (int v = 0; v < 3; v++) {
+                    int byte = packed->q[sub][half][v][4 * row + column];
+                    q[4 * v] = (int8_t)((byte & 63) - 32);
+                    q[12] = (int8_t)(q[12] + ((byte >> 6) << (2 * v)));
+                }
+            }
         }
     }
 }

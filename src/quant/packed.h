@@ -8,7 +8,8 @@
  *
  *   nibbles   q[v], v in 0..3, is in chunk order twice: low nibbles are chunk v, high nibbles chunk v + 4
  *   5th bit   high[16] in chunk order: bit j of a byte belongs to chunk j
- *   6th bits  high[2][16] in chunk order: bits 2i and 2i+1 of a byte of high[h] belong to chunk 4h + i
+ *   6 bits    q[h][v], v in 0..2, holds chunk 4h + v in its lower 6 bits. Its upper 2 are bits of chunk 4h + 3:
+ *             the lowest in q[h][0], the highest in q[h][2]
  *
  * Scales are f16 bits as the file has them, one for each row. Sub-scales of the K types are widened from
  * 6 to 8 bits, which costs 4 bytes in 144; nothing is rounded anywhere. */
@@ -71,10 +72,7 @@ typedef struct itera_packed_q5_k { /* as Q4_K */
 typedef struct itera_packed_q6_k { /* w = (d scale) (q - 32), a scale for each 16 columns */
     uint16_t d[4];
     int8_t scales[8][2][4]; /* sub-block, half, row */
-    struct {
-        uint8_t high[2][16];
-        uint8_t q[4][16];
-    } sub[8];
+    uint8_t q[8][2][3][16];
 } itera_packed_q6_k;
 
 /* One 32-column block of 4 rows with the quants as plain signed integers, w = scale[half] q + min: the form

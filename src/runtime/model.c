@@ -123,6 +123,15 @@ uint64_t itera_model_identity(const itera_model *model)
     return model->hyperparameters ^ itera_weights_identity(model->weights);
 }
 
+itera_status itera_model_use_pool(itera_model *model, itera_pool *pool, itera_error *error)
+{
+    if (model->scratch != NULL) {
+        return itera_fail(error, ITERA_ERR_ARGUMENT, "a model takes its threads before its first session");
+    }
+    model->pool = pool;
+    return ITERA_OK;
+}
+
 const itera_gguf *itera_model_header(const itera_model *model)
 {
     return model->gguf;
@@ -136,7 +145,8 @@ static uint64_t scratch_size(const itera_model *model, uint64_t context)
     for (uint32_t i = 0; i < model->graph.residual_count; i++) {
         const itera_block *block = model->graph.residuals[i].block;
         itera_arena arena = {0};
-        block->ops->measure(block, &arena, ITERA_BATCH, context);
+        itera_run run = {.pool = model->pool, .scratch = &arena, .T = ITERA_BATCH, .context = context};
+        block->ops->measure(block, &run);
         most = arena.used > most ? arena.used : most;
     }
     itera_arena head = {0}; /* quantized input of the head */

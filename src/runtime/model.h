@@ -18,6 +18,7 @@ struct itera_model {
     struct allocation *allocations; /* of the builder, freed with the model */
     uint64_t state_floats;          /* recurrent state of a session, all blocks */
     uint64_t cache_floats;          /* KV cache a position, all blocks */
+    itera_pool *pool;               /* borrowed; NULL for one thread */
     uint8_t *scratch;               /* grown by sessions, shared by them */
     uint64_t scratch_bytes;
     uint64_t hyperparameters;       /* hash of the architecture's metadata */

@@ -105,22 +105,60 @@ const float *itera_session_logits(const itera_session *session)
 
 /* ---- Forward ---------------------------------------------------------------------------------- */
 
-static void embed(const itera_model *model, float *x, const int32_t *tokens, int T, uint64_t position)
+/* One pass, and what its phases, split over threads, need. */
+typedef struct pass_state {
+    const itera_model *model;
+    itera_run run;
+    const int32_t *tokens;
+    float *x;                        /* [T, D] the residual stream */
+    float *normed;                   /* [T, D] */
+    float *y;                        /* [T, D] output of the block that ran last */
+    const itera_residual *before;    /* its residual; NULL at the beginning */
+    const itera_norm *norm;          /* of the block that comes next, or in front of the head */
+    float *logits;                   /* [n, V] */
+    itera_input head_input;          /* [n, D] */
+} pass_state;
+
+static void embed(const pass_state *pass, int t)
 {
+    const itera_model *model = pass->model;
     const itera_graph *graph = &model->graph;
     const itera_matrix *table = &graph->embedding;
     const size_t D = graph->D;
-    for (int t = 0; t < T; t++) {
-        float *row = x + (size_t)t * D;
-        size_t group = (size_t)(tokens[t] / 4);
-        itera_unpack_row(row, table->type, graph->D, table->data + group * table->group_bytes, tokens[t] % 4);
-        if (graph->embedding_scale != 1.0f) {
-            model->kernels->scale(row, row, graph->embedding_scale, D);
-        }
-        if (graph->positions != NULL) {
-            model->kernels->add(row, row, graph->positions + (size_t)(position + (uint64_t)t) * D, D);
-        }
+    float *row = pass->x + (size_t)t * D;
+    const int32_t token = pass->tokens[t];
+    itera_unpack_row(row, table->type, graph->D, table->data + (size_t)(token / 4) * table->group_bytes, token % 4);
+    if (graph->embedding_scale != 1.0f) {
+        model->kernels->scale(row, row, graph->embedding_scale, D);
     }
+    if (graph->positions != NULL) {
+        model->kernels->add(row, row, graph->positions + (size_t)(pass->run.position + (uint64_t)t) * D, D);
+    }
+}
+
+/* x = Emb[token], or x = x + scale * y behind a block;  normed = norm(x), by tokens */
+static void join_and_norm(void *context, itera_team team)
+{
+    const pass_state *pass = context;
+    const itera_kernels *k = pass->model->kernels;
+    const size_t D = pass->model->graph.D;
+    const itera_range tokens = itera_share(team, pass->run.T, 1);
+    const size_t first = (size_t)tokens.begin * D;
+    if (pass->before == NULL) {
+        for (int t = tokens.begin; t < tokens.end; t++) {
+            embed(pass, t);
+        }
+    } else {
+        k->axpy(pass->x + first, pass->before->scale, pass->y + first, (size_t)(tokens.end - tokens.begin) * D);
+    }
+    itera_norm_apply(pass->norm, k, pass->normed + first, pass->x + first, tokens.end - tokens.begin);
+}
+
+static void next_norm(pass_state *pass, const itera_norm *norm)
+{
+    const uint64_t n = (uint64_t)pass->run.T * pass->model->graph.D;
+    pass->norm = norm;
+    itera_parallel(pass->run.T > 1 ? itera_pool_for(&pass->run, 6 * n) : NULL, join_and_norm, pass);
 }
 
 /* Arena over the model's scratch, its base aligned. */
@@ -131,64 +169,75 @@ static itera_arena scratch_arena(const itera_model *model)
     return (itera_arena){.base = model->scratch + skip, .capacity = model->scratch_bytes - skip};
 }
 
-/* logits [n, V] of n rows of the residual stream. */
-static void head(const itera_model *model, itera_run *run, float *logits, float *normed, const float *x, int n)
+/* logits = scale * Head normed, by rows of the head */
+static void head(void *context, itera_team team)
 {
-    const itera_graph *graph = &model->graph;
-    itera_norm_apply(&graph->output_norm, model->kernels, normed, x, n);
-    itera_act_block *blocks = itera_input_take(run->scratch, (uint64_t)n, graph->D);
-    itera_input input = itera_input_of(normed, blocks, n, (int)graph->D);
-    itera_linear(run, logits, graph->V, graph->head, &input);
+    const pass_state *pass = context;
+    const itera_graph *graph = &pass->model->graph;
+    const size_t V = graph->V;
+    itera_range rows = itera_linear_share(&pass->run, team, pass->logits, V, graph->head, &pass->head_input);
     if (graph->logit_scale != 1.0f) {
-        model->kernels->scale(logits, logits, graph->logit_scale, (size_t)n * graph->V);
+        for (int i = 0; i < pass->head_input.T; i++) {
+            float *row = pass->logits + (size_t)i * V + rows.begin;
+            pass->model->kernels->scale(row, row, graph->logit_scale, (size_t)(rows.end - rows.begin));
+        }
     }
 }
 
-/* One pass over at most ITERA_BATCH tokens, already checked. `logits` NULL: only the last token's are computed. */
-static void pass(itera_session *session, const int32_t *tokens, int T, float *logits)
+/* One pass over at most ITERA_BATCH tokens, already checked. `logits` NULL: only the last token's are computed, and not
+ * even those when another pass follows. */
+static void pass_tokens(itera_session *session, const int32_t *tokens, int T, float *logits, bool last)
 {
     const itera_model *model = session->model;
     const itera_graph *graph = &model->graph;
     const size_t D = graph->D;
     itera_arena arena = scratch_arena(model);
-    float *x = itera_arena_floats(&arena, (uint64_t)ITERA_BATCH * D);
-    float *normed = itera_arena_floats(&arena, (uint64_t)ITERA_BATCH * D);
-    float *y = itera_arena_floats(&arena, (uint64_t)ITERA_BATCH * D);
+    pass_state pass = {.model = model,
+                       .tokens = tokens,
+                       .x = itera_arena_floats(&arena, (uint64_t)ITERA_BATCH * D),
+                       .normed = itera_arena_floats(&arena, (uint64_t)ITERA_BATCH * D),
+                       .y = itera_arena_floats(&arena, (uint64_t)ITERA_BATCH * D)};
     const uint64_t mark = arena.used;
-    itera_run run = {.kernels = model->kernels,
-                     .scratch = &arena,
-                     .T = T,
-                     .position = session->position,
-                     .state = session->state,
-                     .cache = session->cache,
-                     .context = session->context};
+    pass.run = (itera_run){.kernels = model->kernels,
+                           .pool = model->pool,
+                           .scratch = &arena,
+                           .T = T,
+                           .position = session->position,
+                           .state = session->state,
+                           .cache = session->cache,
+                           .context = session->context};
 
     float *traced = session->trace != NULL ? session->trace->values : NULL;
-
-    embed(model, x, tokens, T, session->position);
     if (traced != NULL) {
-        itera_trace_before(session->trace, &run);
+        itera_trace_before(session->trace, &pass.run);
     }
     for (uint32_t i = 0; i < graph->residual_count; i++) {
         const itera_residual *residual = &graph->residuals[i];
+        next_norm(&pass, &residual->norm);
         arena.used = mark;
-        itera_norm_apply(&residual->norm, model->kernels, normed, x, T);
-        residual->block->ops->forward(residual->block, &run, y, normed);
-        model->kernels->axpy(x, residual->scale, y, (size_t)T * D);
+        residual->block->ops->forward(residual->block, &pass.run, pass.y, pass.normed);
         if (traced != NULL) {
-            traced += itera_trace_after(session->trace, traced, residual->block, &run);
+            traced += itera_trace_after(session->trace, traced, residual->block, &pass.run);
         }
-        run.state += residual->block->state_floats;
-        run.cache += residual->block->cache_floats * session->context;
-    }
-    arena.used = mark;
-    if (logits != NULL) {
-        head(model, &run, logits, normed, x, T);
-        memcpy(session->logits, logits + (size_t)(T - 1) * graph->V, graph->V * sizeof(float));
-    } else {
-        head(model, &run, session->logits, normed, x + (size_t)(T - 1) * D, 1);
+        pass.before = residual;
+        pass.run.state += residual->block->state_floats;
+        pass.run.cache += residual->block->cache_floats * session->context;
     }
     session->position += (uint64_t)T;
+    if (logits == NULL && !last) {
+        return;
+    }
+    next_norm(&pass, &graph->output_norm);
+    arena.used = mark;
+    const int rows = logits != NULL ? T : 1; /* without `logits` the last token's alone */
+    pass.logits = logits != NULL ? logits : session->logits;
+    pass.head_input = itera_input_of(pass.normed + (size_t)(T - rows) * D,
+                                     itera_input_take(&arena, (uint64_t)rows, D), rows, (int)D);
+    itera_input_prepare(&pass.run, &pass.head_input, graph->head->type);
+    itera_parallel(itera_pool_for(&pass.run, itera_linear_work(graph->head, rows)), head, &pass);
+    if (logits != NULL) {
+        memcpy(session->logits, logits + (size_t)(T - 1) * graph->V, graph->V * sizeof(float));
+    }
 }
 
 static itera_status check_room(const itera_session *session, const int32_t *tokens, size_t n, itera_error *error)
@@ -215,7 +264,7 @@ itera_status itera_session_feed(itera_session *session, const int32_t *tokens, s
     const size_t V = session->model->graph.V;
     for (size_t i = 0; i < n; i += ITERA_BATCH) {
         int T = (int)(n - i < ITERA_BATCH ? n - i : ITERA_BATCH);
-        pass(session, tokens + i, T, logits ? logits + i * V : NULL);
+        pass_tokens(session, tokens + i, T, logits ? logits + i * V : NULL, i + (size_t)T == n);
     }
     return ITERA_OK;
 }
@@ -237,7 +286,7 @@ itera_status itera_session_score(itera_session *session, const int32_t *tokens, 
     }
     for (size_t i = 0; i + 1 < n; i += ITERA_BATCH) {
         int T = (int)(n - 1 - i < ITERA_BATCH ? n - 1 - i : ITERA_BATCH);
-        pass(session, tokens + i, T, logits);
+        pass_tokens(session, tokens + i, T, logits, true);
         for (int t = 0; t < T; t++) {
             nll[i + (size_t)t] = (float)-itera_logprob(logits + (size_t)t * V, V, tokens[i + (size_t)t + 1]);
         }

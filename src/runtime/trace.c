@@ -86,8 +86,12 @@ void itera_trace_before(itera_trace *trace, itera_run *run)
 uint32_t itera_trace_after(const itera_trace *trace, float *values, const itera_block *block, const itera_run *run)
 {
     double squares = 0.0;
-    for (uint64_t i = 0; i < block->state_floats; i++) {
-        squares += (double)run->state[i] * (double)run->state[i];
+    if (block->ops->energy != NULL) {
+        squares = block->ops->energy(block, run->state);
+    } else {
+        for (uint64_t i = 0; i < block->state_floats; i++) {
+            squares += (double)run->state[i] * (double)run->state[i];
+        }
     }
     values[0] = (float)sqrt(squares);
     for (uint32_t i = 0; i < block->experts_used; i++) {

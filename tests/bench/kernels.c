@@ -69,11 +69,21 @@ EXPORT(product_prepare) double product_prepare(int type, int R, int K, int T, in
     uint8_t *data = aligned((size_t)copies * product.bytes);
     uint8_t *row = malloc(row_bytes);
     for (size_t i = 0; i < row_bytes; i++) {
-        row[i] = (uint8_t)(random_bits() & 0x2f); /* any bytes of small halves will do as blocks */
+        row[i] = (uint8_t)random_bits();
     }
-    if (info->block_elements == 1) { /* normal numbers of either sign: subnormal ones slow some machines down */
-        for (size_t i = 1; i < row_bytes; i += 2) {
-            row[i] = (uint8_t)((random_bits() & 0x83) | 0x2c);
+    /* What scales a block is made a normal number of modest size: subnormal ones slow some machines down. */
+    size_t scales[2] = {type == ITERA_TYPE_F32 ? 2 : 0, type == ITERA_TYPE_F32 ? 2 : 0};
+    switch (type) {
+    case ITERA_TYPE_Q4_1:
+    case ITERA_TYPE_Q5_1:
+    case ITERA_TYPE_Q4_K:
+    case ITERA_TYPE_Q5_K: scales[1] = 2; break;
+    case ITERA_TYPE_Q6_K: scales[0] = scales[1] = 208; break;
+    default: break;
+    }
+    for (uint8_t *block = row; block < row + row_bytes; block += info->block_bytes) {
+        for (int i = 0; i < 2; i++) {
+            block[scales[i] + 1] = (uint8_t)((block[scales[i] + 1] & 0x83) | (info->block_elements == 1 ? 0x3c : 0x24));
         }
     }
     const void *rows[4] = {row, row, row, row};
@@ -85,10 +95,13 @@ EXPORT(product_prepare) double product_prepare(int type, int R, int K, int T, in
     product.w.data = data;
 
     float *x = floats((size_t)T * (size_t)K, -1.0f, 1.0f);
+    for (size_t i = 0; i < (size_t)T * (size_t)K; i++) {
+        x[i] *= i / 32 % 24 == 7 || i / 32 % 24 == 20 ? 2.0f : 1.0f; /* channels larger than the rest */
+    }
     product.x = x;
     if (info->block_elements > 1) {
         product.x = malloc((size_t)T * (size_t)K / 32 * sizeof(itera_act_block));
-        itera_kernels_get(ITERA_SCALAR)->quantize_act(product.x, x, (size_t)T * (size_t)K);
+        itera_kernels_get(ITERA_SCALAR)->quantize_act(product.x, x, T, K);
         free(x);
     }
     product.y = aligned((size_t)T * (size_t)R * sizeof(float));
@@ -126,12 +139,12 @@ EXPORT(product_run) void product_run(int variant, int times)
 static struct {
     int T, H, P, N;
     size_t stride;
-    float *x, *dt, *A, *D, *state, *y;
+    float *x, *dt, *A, *D, *state, *scale, *y;
 } scan;
 
 EXPORT(scan_prepare) void scan_prepare(int T, int H, int P, int N)
 {
-    free(scan.x), free(scan.dt), free(scan.A), free(scan.D), free(scan.state), free(scan.y);
+    free(scan.x), free(scan.dt), free(scan.A), free(scan.D), free(scan.state), free(scan.scale), free(scan.y);
     scan.T = T, scan.H = H, scan.P = P, scan.N = N;
     scan.stride = (size_t)(H * P + 2 * N);
     scan.x = floats((size_t)T * scan.stride, -1.0f, 1.0f);
@@ -139,6 +152,7 @@ EXPORT(scan_prepare) void scan_prepare(int T, int H, int P, int N)
     scan.A = floats((size_t)H, -4.0f, -0.5f);
     scan.D = floats((size_t)H, -1.0f, 1.0f);
     scan.state = floats((size_t)(H * P * N), -1.0f, 1.0f);
+    scan.scale = floats((size_t)H, 1.0f, 1.0f);
     scan.y = floats((size_t)(T * H * P), 0.0f, 0.0f);
 }
 
@@ -147,7 +161,7 @@ EXPORT(scan_run) void scan_run(int variant, int times)
     const itera_kernels *kernels = itera_kernels_get((itera_variant)variant);
     const float *B = scan.x + scan.H * scan.P, *C = B + scan.N;
     for (int i = 0; i < times; i++) {
-        kernels->scan_mamba2(scan.y, scan.state, scan.x, B, C, scan.stride, scan.dt, scan.A, scan.D, scan.T, scan.H, scan.P,
+        kernels->scan_mamba2(scan.y, scan.state, scan.scale, scan.x, B, C, scan.stride, scan.dt, scan.A, scan.D, scan.T, scan.H, scan.P,
                              scan.N, 1, 0, scan.H);
     }
 }
@@ -170,7 +184,7 @@ EXPORT(elementwise_run) void elementwise_run(int variant, int which, int n, int 
         case 1: kernels->softplus(y, x, (size_t)n); break;
         case 2: kernels->gelu_erf(y, x, (size_t)n); break;
         case 3: kernels->exp(y, x, (size_t)n); break;
-        case 4: kernels->quantize_act(blocks, x, (size_t)n); break;
+        case 4: kernels->quantize_act(blocks, x, 1, n); break;
         case 5: kernels->rms_norm(y, x, NULL, 1, n, (size_t)n, 1e-5f); break;
         default: break;
         }

@@ -111,7 +111,7 @@ typedef struct product {
     uint8_t *data;
     float *dense;   /* [R, K] f32, for the plain formula */
     void *x;        /* [T] rows as the type wants them */
-    itera_act_block *coarse; /* the same, high plane alone; NULL for float types */
+    itera_act_block *coarse; /* the same as relaxed products see it; NULL for float types */
     float *x_floats; /* [T, K] what x stands for */
     size_t x_row;   /* bytes of a row of x */
     int T;
@@ -152,23 +152,27 @@ static void random_row(uint8_t *row, itera_type type, int K, int extreme)
 
 static int q_of(const itera_act_block *block, int i) { return 128 * block->high[i] + block->low[i]; }
 
-/* The activations as relaxed products of K types see them: the high plane alone. */
-static itera_act_block *coarsened(const itera_act_block *blocks, size_t count)
+static int is_k_type(itera_type type)
+{
+    return type == ITERA_TYPE_Q4_K || type == ITERA_TYPE_Q5_K || type == ITERA_TYPE_Q6_K;
+}
+
+/* The activations as relaxed products see them: the high plane alone, but of wide blocks, in other types than the
+ * K types, the low one too. */
+static itera_act_block *coarsened(const itera_act_block *blocks, size_t count, int wide_too)
 {
     itera_act_block *out = malloc(count * sizeof *out);
     memcpy(out, blocks, count * sizeof *out);
     for (size_t i = 0; i < count; i++) {
+        if (out[i].wide && !wide_too) {
+            continue;
+        }
         memset(out[i].low, 0, sizeof out[i].low);
         out[i].fine.dsum = out[i].coarse.dsum;
         out[i].fine.nsum = 128 * out[i].coarse.nsum;
         out[i].fine.nsum_low = 128 * out[i].coarse.nsum_low;
     }
     return out;
-}
-
-static int is_coarse(itera_type type)
-{
-    return type == ITERA_TYPE_Q4_K || type == ITERA_TYPE_Q5_K || type == ITERA_TYPE_Q6_K;
 }
 
 static product product_make(itera_type type, int R, int K, int T, int extreme)
@@ -197,6 +201,12 @@ static product product_make(itera_type type, int R, int K, int T, int extreme)
 
     size_t n = (size_t)T * (size_t)K;
     p.x_floats = floats(n, -2.0f, 2.0f);
+    for (size_t i = 0; i < n; i += 32) { /* some blocks larger than the rest of their row: wide ones */
+        float size = random_bits() % 4 == 0 ? 1.5f : 0.8f;
+        for (size_t j = i; j < i + 32 && j < n; j++) {
+            p.x_floats[j] *= size;
+        }
+    }
     if (extreme) {
         for (size_t i = 0; i < n; i++) {
             p.x_floats[i] = random_bits() % 8 == 0 ? -3.0f : 3.0f; /* the largest, either sign */
@@ -208,13 +218,13 @@ static product product_make(itera_type type, int R, int K, int T, int extreme)
         return p;
     }
     itera_act_block *blocks = malloc(n / 32 * sizeof *blocks);
-    scalar->quantize_act(blocks, p.x_floats, n);
+    scalar->quantize_act(blocks, p.x_floats, T, K);
     for (size_t i = 0; i < n; i++) {
         p.x_floats[i] = (float)q_of(&blocks[i / 32], (int)(i % 32)) * blocks[i / 32].fine.d;
     }
     p.x = blocks;
     p.x_row = (size_t)K / 32 * sizeof *blocks;
-    p.coarse = coarsened(blocks, n / 32);
+    p.coarse = coarsened(blocks, n / 32, is_k_type(type));
     return p;
 }
 
@@ -259,13 +269,23 @@ static void check_product_formula(const product *p, const float *y)
     }
 }
 
+/* Q8_0 on an engine that saturates. */
+static int takes_simd128(itera_type type)
+{
+#if ITERA_HAVE_RELAXED && !defined(__wasm__)
+    return type == ITERA_TYPE_Q8_0 && itera_native_dot == ITERA_DOT_SATURATING;
+#else
+    return (void)type, 0;
+#endif
+}
+
 static void check_product(itera_type type, int R, int K, int T, int extreme)
 {
     product p = product_make(type, R, K, T, extreme);
     size_t n = (size_t)T * (size_t)R;
     float *fine = guarded(n), *coarse = guarded(n);
     scalar->matmul[type](fine, (size_t)R, &p.w, p.x, T, 0, R);
-    scalar->matmul[type](coarse, (size_t)R, &p.w, is_coarse(type) ? p.coarse : p.x, T, 0, R);
+    scalar->matmul[type](coarse, (size_t)R, &p.w, p.coarse != NULL ? p.coarse : p.x, T, 0, R);
     check_product_formula(&p, fine);
 
     for (int v = ITERA_SCALAR; v <= ITERA_RELAXED; v++) {
@@ -277,7 +297,7 @@ static void check_product(itera_type type, int R, int K, int T, int extreme)
         tolerance allowed = {1e-6 * magnitude_of(&p), 0.0};
         float *y = guarded(n);
         variant->matmul[type](y, (size_t)R, &p.w, p.x, T, 0, R);
-        compare(variant, "product", v == ITERA_RELAXED ? coarse : fine, y, n, allowed);
+        compare(variant, "product", v == ITERA_RELAXED && !takes_simd128(type) ? coarse : fine, y, n, allowed);
         guarded_free(y, n);
 
         /* Rows of one token alone have the bits they have in the batch. */
@@ -328,8 +348,8 @@ static void check_matmul(itera_type type)
 }
 
 #if ITERA_HAVE_RELAXED && !defined(__wasm__)
-/* No engine's choice for operands above 127 may show in the result. */
-static void relaxed_products_are_the_same_on_every_engine(void)
+/* No engine's choice for operands above 127 may show in the result, but that Q8_0 is more exact where it saturates. */
+static void relaxed_products_are_right_on_every_engine(void)
 {
     static const itera_type QUANTIZED[] = {ITERA_TYPE_Q8_0, ITERA_TYPE_Q4_0, ITERA_TYPE_Q4_1, ITERA_TYPE_Q5_0,
                                            ITERA_TYPE_Q5_1, ITERA_TYPE_Q4_K, ITERA_TYPE_Q5_K, ITERA_TYPE_Q6_K};
@@ -371,12 +391,13 @@ static int sums_are(const itera_act_sums *sums, float d, int sum, int low)
 static void check_quantize_act(const itera_kernels *variant)
 {
     for (int scenario = 0; scenario < 6; scenario++) {
+        int T = scenario == 5 ? 3 : 1;
         size_t n = 32 * (size_t)(scenario + 1);
         float *x = malloc(n * sizeof *x);
         fill_activations(x, n, scenario);
         itera_act_block *expected = malloc(n / 32 * sizeof *expected), *actual = malloc(n / 32 * sizeof *actual);
-        scalar->quantize_act(expected, x, n);
-        variant->quantize_act(actual, x, n);
+        scalar->quantize_act(expected, x, T, (int)n / T);
+        variant->quantize_act(actual, x, T, (int)n / T);
         CHECK(memcmp(expected, actual, n / 32 * sizeof *expected) == 0);
         for (size_t i = 0; i < n; i++) {
             const itera_act_block *block = &expected[i / 32];
@@ -633,17 +654,25 @@ static void check_conv1d_silu(const itera_kernels *variant)
         float *bias = i % 3 == 2 ? NULL : floats(width, -1.0f, 1.0f);
         float *start = floats(history, -1.0f, 1.0f), *state = copy_of(start, history), *other = guarded(history);
         float *expected = guarded(n), *actual = guarded(n), *pieces = guarded(n);
-        scalar->conv1d_silu(expected, taps > 1 ? state : NULL, x, stride, weight, bias, T, E, taps);
+        scalar->conv1d_silu(expected, taps > 1 ? state : NULL, x, stride, weight, bias, T, E, taps, 0, E);
         memcpy(other, start, history * sizeof *start);
-        variant->conv1d_silu(actual, taps > 1 ? other : NULL, x, stride, weight, bias, T, E, taps);
+        variant->conv1d_silu(actual, taps > 1 ? other : NULL, x, stride, weight, bias, T, E, taps, 0, E);
         compare(variant, "conv1d_silu", expected, actual, n, (tolerance){2e-6, 4e-6});
         CHECK(memcmp(state, other, history * sizeof *state) == 0);
 
         memcpy(other, start, history * sizeof *start); /* one token at a time */
         for (int t = 0; t < T; t++) {
             variant->conv1d_silu(pieces + (size_t)t * width, taps > 1 ? other : NULL, x + (size_t)t * stride, stride,
-                                 weight, bias, 1, E, taps);
+                                 weight, bias, 1, E, taps, 0, E);
         }
+        CHECK(memcmp(pieces, actual, n * sizeof *actual) == 0);
+        CHECK(memcmp(state, other, history * sizeof *state) == 0);
+
+        memcpy(other, start, history * sizeof *start); /* the last channels, then the first: as two threads would */
+        memset(pieces, 0, n * sizeof *pieces);
+        int cut = E / 8 * 4;
+        variant->conv1d_silu(pieces, taps > 1 ? other : NULL, x, stride, weight, bias, T, E, taps, cut, E);
+        variant->conv1d_silu(pieces, taps > 1 ? other : NULL, x, stride, weight, bias, T, E, taps, 0, cut);
         CHECK(memcmp(pieces, actual, n * sizeof *actual) == 0);
         CHECK(memcmp(state, other, history * sizeof *state) == 0);
 
@@ -667,11 +696,13 @@ typedef struct scan2 {
     float *x, *B, *C, *dt, *A, *D, *start;
 } scan2;
 
+/* `state` is followed by the scales. */
 static void run_scan2(const itera_kernels *kernels, const scan2 *s, float *y, float *state, int t0, int T, int h0, int h1)
 {
     size_t at = (size_t)t0 * s->stride;
-    kernels->scan_mamba2(y + (size_t)t0 * (size_t)(s->H * s->P), state, s->x + at, s->B + at, s->C + at, s->stride,
-                         s->dt + (size_t)t0 * (size_t)s->H, s->A, s->D, T, s->H, s->P, s->N, s->G, h0, h1);
+    kernels->scan_mamba2(y + (size_t)t0 * (size_t)(s->H * s->P), state, state + s->H * s->P * s->N, s->x + at,
+                         s->B + at, s->C + at, s->stride, s->dt + (size_t)t0 * (size_t)s->H, s->A, s->D, T, s->H,
+                         s->P, s->N, s->G, h0, h1);
 }
 
 static void check_scan2_formula(const scan2 *s, const float *y)
@@ -680,7 +711,8 @@ static void check_scan2_formula(const scan2 *s, const float *y)
         for (int p = 0; p < s->P; p += s->P > 1 ? s->P - 1 : 1) {
             double state[64];
             for (int n = 0; n < s->N; n++) {
-                state[n] = (double)s->start[((size_t)h * (size_t)s->N + (size_t)n) * (size_t)s->P + (size_t)p];
+                state[n] = (double)s->start[((size_t)h * (size_t)s->N + (size_t)n) * (size_t)s->P + (size_t)p] *
+                           (double)s->start[s->H * s->P * s->N + h];
             }
             for (int t = 0; t < s->T; t++) {
                 size_t row = (size_t)t * s->stride, group = (size_t)(h / (s->H / s->G) * s->N);
@@ -695,15 +727,40 @@ static void check_scan2_formula(const scan2 *s, const float *y)
     }
 }
 
+/* Where all zeros is the state, as a session begins; and a step so long that nothing of the state is left. */
+static void check_scan_mamba2_begins_and_forgets(const itera_kernels *variant)
+{
+    enum { P = 6, N = 3, STRIDE = P + 2 * N };
+    float *rows = floats(3 * STRIDE, -1.0f, 1.0f), state[P * N] = {0}, other[P * N], y[3 * P], again[2 * P];
+    const float dt[3] = {0.5f, 200.0f, 0.5f}, A = -1.0f, skip = 0.0f;
+    float scale = 0.0f, other_scale = 0.5f;
+    memset(other, 0, sizeof other);
+    variant->scan_mamba2(y, state, &scale, rows, rows + P, rows + P + N, STRIDE, dt, &A, &skip, 3, 1, P, N, 1, 0, 1);
+    for (int p = 0; p < P; p++) {
+        float sum = 0.0f;
+        for (int n = 0; n < N; n++) {
+            sum += rows[P + n] * rows[P + N + n];
+        }
+        CHECK_NEAR(y[p], sum * 0.5f * rows[p], 1e-5);
+    }
+    variant->scan_mamba2(again, other, &other_scale, rows + STRIDE, rows + STRIDE + P, rows + STRIDE + P + N, STRIDE,
+                         dt + 1, &A, &skip, 2, 1, P, N, 1, 0, 1);
+    CHECK(memcmp(again, y + P, sizeof again) == 0); /* the third token remembers the second alone */
+    CHECK(scale >= 0.25f && scale <= 64.0f && scale == other_scale);
+    free(rows);
+}
+
 static void check_scan_mamba2(const itera_kernels *variant)
 {
+    check_scan_mamba2_begins_and_forgets(variant);
     static const int CASES[][5] = {{1, 2, 16, 16, 1}, {5, 4, 32, 8, 2}, {3, 3, 17, 5, 3}, {9, 2, 64, 64, 1},
-                                   {2, 4, 5, 3, 1},   {4, 1, 1, 1, 1},  {6, 6, 24, 7, 2}, {3, 2, 12, 33, 2}};
-    for (int i = 0; i < 8; i++) {
+                                   {2, 4, 5, 3, 1},   {4, 1, 1, 1, 1},  {6, 6, 24, 7, 2}, {3, 2, 12, 33, 2},
+                                   {77, 2, 20, 3, 1}, {1, 1, 135, 4, 1}};
+    for (int i = 0; i < 10; i++) {
         scan2 s = {CASES[i][0], CASES[i][1], CASES[i][2], CASES[i][3], CASES[i][4], 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
         size_t inner = (size_t)(s.H * s.P), bc = (size_t)(s.G * s.N);
         s.stride = inner + 2 * bc; /* x, B and C side by side, as the convolution leaves them */
-        s.state_size = inner * (size_t)s.N;
+        s.state_size = inner * (size_t)s.N + (size_t)s.H;
         s.n = (size_t)s.T * inner;
         s.x = floats((size_t)s.T * s.stride, -1.0f, 1.0f);
         s.B = s.x + inner;
@@ -712,6 +769,9 @@ static void check_scan_mamba2(const itera_kernels *variant)
         s.A = floats((size_t)s.H, -8.0f, -0.1f);
         s.D = floats((size_t)s.H, -1.0f, 1.0f);
         s.start = floats(s.state_size, -1.0f, 1.0f);
+        for (int h = 0; h < s.H; h++) {
+            s.start[s.state_size - (size_t)s.H + (size_t)h] = uniform(0.3f, 4.0f);
+        }
         float *expected = guarded(s.n), *actual = guarded(s.n), *pieces = guarded(s.n);
         float *state = copy_of(s.start, s.state_size), *other = guarded(s.state_size);
         run_scan2(scalar, &s, expected, state, 0, s.T, 0, s.H);
@@ -791,28 +851,46 @@ static void check_scan_mamba1(const itera_kernels *variant)
 
 static void check_attention(const itera_kernels *variant)
 {
-    static const int CASES[][2] = {{1, 16}, {5, 64}, {17, 24}, {33, 13}, {4, 1}, {100, 80}};
-    for (int i = 0; i < 6; i++) {
-        int S = CASES[i][0], P = CASES[i][1];
-        size_t stride = (size_t)P * 2 + 1, n = (size_t)(S - 1) * stride + (size_t)P;
-        float *q = floats((size_t)P, -1.0f, 1.0f), *k = floats(n, -1.0f, 1.0f), *v = floats(n, -1.0f, 1.0f);
-        float *expected = guarded((size_t)P), *actual = guarded((size_t)P);
-        float *scores = guarded((size_t)S), *other = guarded((size_t)S);
-        scalar->attention(expected, q, k, v, stride, scores, S, P, 0.3f);
-        variant->attention(actual, q, k, v, stride, other, S, P, 0.3f);
-        compare(variant, "attention", expected, actual, (size_t)P, (tolerance){4e-6, 0.0});
-        double sum = 0.0, value = 0.0;
-        for (int s = 0; s < S; s++) {
-            double score = 0.0;
-            for (int p = 0; p < P; p++) {
-                score += (double)q[p] * (double)k[(size_t)s * stride + (size_t)p];
+    /* tokens, key-value heads, query heads of each, positions before them, width */
+    static const int CASES[][5] = {{1, 1, 1, 0, 16}, {1, 4, 3, 5, 64}, {5, 2, 2, 17, 24}, {7, 1, 3, 33, 13}, {1, 6, 1, 3, 1},
+                                   {3, 2, 1, 100, 80}, {40, 1, 1, 0, 4}, {2, 5, 9, 64, 16}, {2, 1, 2, 31, 136}};
+    for (int i = 0; i < 9; i++) {
+        const int T = CASES[i][0], kv_heads = CASES[i][1], each = CASES[i][2], heads = kv_heads * each;
+        const int before = CASES[i][3], P = CASES[i][4], S = before + T;
+        const size_t kv_stride = (size_t)(P * kv_heads) * 2 + 1, all = (size_t)(S - 1) * kv_stride + (size_t)(P * kv_heads);
+        const size_t width = (size_t)(heads * P), q_stride = width + 5, n = (size_t)T * width;
+        float *q = floats((size_t)T * q_stride, -2.0f, 2.0f), *k = floats(all, -2.0f, 2.0f), *v = floats(all, -1.0f, 1.0f);
+        float *expected = guarded(n), *actual = guarded(n), *alone = guarded(n);
+        scalar->attention(expected, width, q, q_stride, k, v, kv_stride, T, kv_heads, each, before + 1, P,
+                           0.3f);
+        variant->attention(actual, width, q, q_stride, k, v, kv_stride, T, kv_heads, each, before + 1, P,
+                           0.3f);
+        compare(variant, "attention", expected, actual, n, (tolerance){1e-5, 0.0});
+        for (int t = 0; t < T; t++) { /* the same bits token by token, head by head */
+            for (int h = heads; h-- > 0;) {
+                const size_t at = (size_t)t * width + (size_t)(h * P);
+                variant->attention(alone + at, width, q + (size_t)t * q_stride + (size_t)(h * P), q_stride,
+                                   k + h / each * P, v + h / each * P, kv_stride, 1, 1, 1, before + 1 + t, P, 0.3f);
             }
-            sum += exp((double)0.3f * score);
-            value += exp((double)0.3f * score) * (double)v[(size_t)s * stride + (size_t)P - 1];
         }
-        CHECK_NEAR(expected[P - 1], value / sum, 2e-6);
-        guarded_free(expected, (size_t)P), guarded_free(actual, (size_t)P);
-        guarded_free(scores, (size_t)S), guarded_free(other, (size_t)S);
+        CHECK(memcmp(alone, actual, n * sizeof *actual) == 0);
+
+        for (int t = 0; t < T; t++) { /* the last dimension of each query from the definition */
+            for (int h = 0; h < heads; h++) {
+                double sum = 0.0, value = 0.0;
+                for (int s = 0; s <= before + t; s++) {
+                    double score = 0.0;
+                    for (int p = 0; p < P; p++) {
+                        score += (double)q[(size_t)t * q_stride + (size_t)(h * P + p)] *
+                                 (double)k[(size_t)s * kv_stride + (size_t)(h / each * P + p)];
+                    }
+                    sum += exp((double)0.3f * score);
+                    value += exp((double)0.3f * score) * (double)v[(size_t)s * kv_stride + (size_t)(h / each * P + P) - 1];
+                }
+                CHECK_NEAR(expected[(size_t)t * width + (size_t)(h * P + P) - 1], value / sum, 5e-6);
+            }
+        }
+        guarded_free(expected, n), guarded_free(actual, n), guarded_free(alone, n);
         free(q), free(k), free(v);
     }
 }
@@ -846,7 +924,7 @@ int main(int argc, char **argv)
 #define ITERA_KERNEL(name) RUN(name##_agrees_with_the_reference);
 #include "kernels/kernels.inc"
 #if ITERA_HAVE_RELAXED && !defined(__wasm__)
-    RUN(relaxed_products_are_the_same_on_every_engine);
+    RUN(relaxed_products_are_right_on_every_engine);
 #endif
     return test_end();
 }

@@ -67,7 +67,7 @@ describe('loading', () => {
     assert.equal(info.fileBytes, bytes.length)
     assert.equal(info.vocabulary, 2048)
     assert.equal(info.kvBytesPerToken, 0)
-    assert.equal(info.stateBytes, 272640)
+    assert.equal(info.stateBytes, 272760)
     assert.equal(info.hasChatTemplate, false)
     assert.equal(info.tokenizer, 'gpt-2')
     assert.equal(info.bosToken, 2043)

@@ -156,7 +156,7 @@ describe('itera inspect', () => {
     const result = await iteraJson(['inspect', model])
     assert.equal(result.architecture, 'granitehybrid')
     assert.deepEqual(result.parameters, { total: 3797338, active: 2691418, embedding: 393216 })
-    assert.equal(result.state_bytes, 272640)
+    assert.equal(result.state_bytes, 272760)
     assert.ok(result.flops_per_token > 2 * 2_600_000)
     assert.ok(result.memory_bytes > result.weight_bytes)
     assert.equal(result.tensors.length, 72)

@@ -66,7 +66,7 @@ describe('the package', () => {
     const paths = files.map((/** @type {any} */ file) => file.path)
     assert.ok(size < 1_000_000, `${size} bytes`)
     for (const needed of [...modules('src/'), ...modules('bin/'), 'types.d.ts', 'README.md', 'dist/jinja.js', 'dist/inline.js',
-      ...['scalar', 'simd128', 'relaxed'].map(variant => `dist/itera-${variant}.wasm`)]) {
+      ...['scalar', 'simd128', 'relaxed', 'simd128-threads', 'relaxed-threads'].map(variant => `dist/itera-${variant}.wasm`)]) {
       assert.ok(paths.includes(needed), `${needed} is missing`)
     }
     assert.ok(!paths.some((/** @type {string} */ file) => /test|tsconfig|\.gguf$/.test(file)))

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import process from 'node:process'
 import { Itera } from '../src/index.js'
 import { fileError } from '../src/source.js'
-import { required, simd } from './options.js'
+import { required, simd, threads } from './options.js'
 
 /**
  * What commands read and print.
@@ -46,6 +46,7 @@ export async function loadModel(values) {
   try {
     return await Itera.load(required(values, 'model', '-m MODEL'), {
       simd: simd(values),
+      threads: threads(values),
       onProgress: ({ loaded, total }) => line.show(`loading ${megabytes(loaded)}${total ? ` of ${megabytes(total)}` : ''}`),
     })
   } finally {
@@ -94,5 +95,6 @@ export const megabytes = bytes => `${(bytes / 1e6).toFixed(1)} MB`
 export function statsLine(stats, info) {
   const cached = stats.cachedTokens ? ` (${stats.cachedTokens} cached)` : ''
   return `${stats.promptTokens} prompt tokens${cached}, first token after ${stats.ttftMs.toFixed(0)} ms, ` +
-    `${stats.generatedTokens} tokens at ${stats.decodeTps.toFixed(1)}/s, ${megabytes(stats.memoryBytes)}, ${info.simd}`
+    `${stats.generatedTokens} tokens at ${stats.decodeTps.toFixed(1)}/s, ${megabytes(stats.memoryBytes)}, ` +
+    `${info.simd}, ${info.threads} thread${info.threads > 1 ? 's' : ''}`
 }

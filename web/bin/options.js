@@ -9,7 +9,11 @@ import { UsageError } from './usage.js'
 export const modelOptions = {
   model: { type: 'string', short: 'm' },
   simd: { type: 'string' },
+  threads: { type: 'string' },
 }
+
+/** The line of usage texts for it. */
+export const threadsUsage = '--threads N               threads to use; otherwise what the machine and the model make worth while'
 
 export const samplingOptions = {
   'max-tokens': { type: 'string', short: 'n' },
@@ -99,6 +103,11 @@ export function simd(values) {
   const names = ['auto', 'scalar', 'simd128', 'relaxed']
   if (values.simd === undefined || names.includes(values.simd)) return values.simd
   throw new UsageError(`--simd is one of ${names.join(', ')}, not '${values.simd}'`)
+}
+
+/** @param {Values} values @returns {number | 'auto' | undefined} */
+export function threads(values) {
+  return values.threads === undefined || values.threads === 'auto' ? values.threads : count(values, 'threads', 1, 1)
 }
 
 /** @param {string[]} positionals */

@@ -10,9 +10,9 @@ import { Itera } from './index.js'
  * @param {import('../types.d.ts').BenchOptions} [options]
  * @returns {Promise<BenchResult>}
  */
-export async function benchmark(source, { prompt = 512, gen = 128, repeat = 3, simd = 'auto' } = {}) {
+export async function benchmark(source, { prompt = 512, gen = 128, repeat = 3, simd = 'auto', threads = 'auto' } = {}) {
   const start = performance.now()
-  const model = await Itera.load(source, { simd, cache: false })
+  const model = await Itera.load(source, { simd, threads, cache: false })
   const loadMs = performance.now() - start
   try {
     const { vocabulary, contextLength } = model.info

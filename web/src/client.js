@@ -1,6 +1,7 @@
 import { IteraError } from './errors.js'
 import { Request } from './protocol.js'
-import { startWorker } from './platform.js'
+import { Helpers } from './helpers.js'
+import { startWorker } from './workers.js'
 
 /**
  * The main thread's end of the protocol: one client, one worker, one model.
@@ -20,8 +21,9 @@ export class Client {
   #nextId = 1
   /** Why no further request can be served, once that is so. @type {IteraError | null} */
   #ended = null
-  /** @type {import('./platform.js').WorkerHandle | null} */
+  /** @type {import('./workers.js').WorkerHandle | null} */
   #worker = null
+  #helpers = new Helpers(reason => this.#end(new IteraError('crashed', `a thread crashed: ${reason}`)))
 
   /** @type {(reason: IteraError) => void} */
   #lose = () => {}
@@ -97,6 +99,18 @@ export class Client {
     }
   }
 
+  /**
+   * Starts one more thread of the engine and tells the worker how that went.
+   *
+   * @param {import('./helper.js').HelperStart} start
+   */
+  async startHelper(start) {
+    const { thread } = start
+    const error = await this.#helpers.start(start).then(() => undefined, error => String(error?.message ?? error))
+    // Ended meanwhile: nobody is waiting.
+    this.call(Request.helperStarted, { thread, error }).catch(() => {})
+  }
+
   /** Ends the worker; everything pending and everything later is rejected. */
   dispose() {
     this.#end(new IteraError('disposed', 'the model was disposed'))
@@ -158,6 +172,7 @@ export class Client {
     this.#ended = reason
     this.#lose(reason)
     this.#worker?.terminate()
+    this.#helpers.end()
     for (const { reject } of this.#pending.values()) reject(reason)
     this.#pending.clear()
   }

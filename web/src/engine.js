@@ -9,6 +9,7 @@ import { Session } from './session.js'
 import { toolForm } from './openai/tools.js'
 import { progressReport } from './progress.js'
 import { openSource, readWhole, withSource } from './source.js'
+import { chooseThreads } from './threads.js'
 import { createTokenizer, hasTokenizer } from './tokenizer.js'
 import { traceBlocks, traceLength, traceOf } from './trace.js'
 import { loadWasm } from './wasm.js'
@@ -79,15 +80,24 @@ export class Engine {
   }
 
   /**
-   * @param {{ source: import('./source.js').SourceDescription, simd?: any, compiled?: any }} args
+   * @param {{ source: import('./source.js').SourceDescription, simd?: any, compiled?: any, threads?: number | 'auto',
+   *   spawn?: import('./threads.js').SpawnHelper }} args  compiled: as loadWasm takes it; spawn: starts helpers; without it
+   *   there is one thread
    * @param {JobContext} context
    * @returns {Promise<{ engine: Engine, info: ModelInfo }>}
    */
-  static async load({ source, simd, compiled }, { signal, emit }) {
-    const engine = new Engine(await loadWasm({ simd, compiled }))
+  static async load({ source, simd, compiled, threads = 1, spawn }, { signal, emit }) {
     const report = progressReport(progress => emit('progress', progress))
-    const { model, metadata, fileBytes } = await withSource(source, { wasm: engine.wasm, signal, onState: report.state }, opened =>
-      loadModel(engine.wasm, opened, { signal, onProgress: report.read, onHeader: header => engine.#readText(header) }))
+    /** @type {Engine | undefined} */
+    let made
+    const { engine, model, metadata, fileBytes } = await withSource(source, {
+      signal, onState: report.state, joiner: () => loadWasm({ simd, compiled }),
+    }, async opened => {
+      // The size of the file has a say in the number of threads. A file that has to be opened again finds the engine made.
+      const engine = made ??= new Engine(await loadWasm({ simd, compiled, threads: await chooseThreads(threads, opened.total), spawn }))
+      const loaded = await loadModel(engine.wasm, opened, { signal, onProgress: report.read, onHeader: header => engine.#readText(header) })
+      return { engine, ...loaded }
+    })
     engine.model = model
     engine.numbers = modelNumbers(engine.wasm, model)
     engine.vocabulary = engine.numbers.vocabulary
@@ -144,7 +154,7 @@ export class Engine {
       scratchBytes: n.scratchBytes,
       flopsPerToken: n.flopsPerToken,
       simd: this.wasm.variant,
-      threads: 1,
+      threads: this.wasm.threads,
       wasmBytes: this.wasm.moduleBytes,
       hasChatTemplate: this.#template !== null,
       toolCalls: toolForm(this.#template?.toolSource),

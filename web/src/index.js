@@ -12,6 +12,7 @@ import { chooseVariant, validates, variants } from './features.js'
 import { Model } from './model.js'
 import { Event, Request } from './protocol.js'
 import { describeSource } from './source.js'
+import { checkThreads } from './threads.js'
 
 export { IteraError } from './errors.js'
 export { benchmark } from './bench.js'
@@ -24,18 +25,22 @@ export const Itera = {
    * @param {import('../types.d.ts').LoadOptions} [options]
    * @returns {Promise<Model>}
    */
-  async load(source, { onProgress, signal, simd = 'auto', grammarLibrary, ...transfer } = {}) {
+  async load(source, { onProgress, signal, simd = 'auto', threads = 'auto', grammarLibrary, ...transfer } = {}) {
     const description = describeSource(source, completeTransfer(transfer))
     const variant = chooseVariant(simd)                 // a build that cannot run is reported before anything starts
+    checkThreads(threads)
     if (signal?.aborted) throw new IteraError('aborted', 'loading was aborted')
     const engine = compiledEngine(variant)              // while the worker starts
     engine.catch(() => {})                              // reported below, unless the worker fails first
     const client = await Client.start()
     try {
       const compiled = await engine
-      const info = await client.call(Request.load, { source: description, simd: variant, compiled }, {
+      const info = await client.call(Request.load, { source: description, simd: variant, compiled, threads }, {
         signal,
-        onEvent: (event, data) => { if (event === Event.progress) onProgress?.(data) },
+        onEvent: (event, data) => {
+          if (event === Event.progress) onProgress?.(data)
+          if (event === Event.helper) void client.startHelper(data)
+        },
       })
       return new Model(client, info, { grammarLibrary })
     } catch (error) {

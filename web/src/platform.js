@@ -1,5 +1,3 @@
-import { createWebWorker } from './web-worker.js'
-
 /**
  * The differences between browsers and Node, all in one place.
  *
@@ -18,51 +16,6 @@ export const hasNodeModules = typeof globalThis.process?.versions?.node === 'str
  */
 export function nodeModule(name) {
   return import(/* webpackIgnore: true */ /* @vite-ignore */ name)
-}
-
-/**
- * A worker, whichever kind the platform has.
- *
- * @typedef {object} WorkerHandle
- * @property {(message: unknown, transfer?: any[]) => void} post
- * @property {() => void} terminate
- * @property {(busy: boolean) => void} hold  keeps the process alive while true (Node); does nothing elsewhere
- */
-
-/**
- * Starts the engine's worker.
- *
- * @param {{ onMessage: (message: any) => void, onCrash: (reason: string, code?: 'memory') => void }} listeners
- * @returns {Promise<WorkerHandle>}
- */
-export async function startWorker({ onMessage, onCrash }) {
-  if (typeof globalThis.Worker === 'function') {
-    const worker = createWebWorker()
-    worker.addEventListener('message', event => onMessage(event.data))
-    worker.addEventListener('messageerror', () => onCrash('a message from the worker could not be read'))
-    worker.addEventListener('error', event => {
-      event.preventDefault?.()
-      onCrash(event.message || 'the worker script could not be loaded')
-    })
-    return {
-      post: (message, transfer = []) => worker.postMessage(message, transfer),
-      terminate: () => worker.terminate(),
-      hold: () => {},
-    }
-  }
-  if (!hasNodeModules) throw new Error('this engine has no workers')
-  const { createNodeWorker } = /** @type {typeof import('./node-worker.js')} */ (await nodeModule('./node-worker.js'))
-  const worker = createNodeWorker()
-  worker.on('message', onMessage)
-  worker.on('messageerror', error => onCrash(error.message))
-  worker.on('error', (/** @type {any} */ error) =>
-    onCrash(error?.message ?? String(error), error?.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'memory' : undefined))
-  worker.on('exit', code => onCrash(`the worker ended with code ${code}`))
-  return {
-    post: (message, transfer = []) => worker.postMessage(message, transfer),
-    terminate: () => void worker.terminate(),
-    hold: busy => busy ? worker.ref() : worker.unref(),
-  }
 }
 
 /**

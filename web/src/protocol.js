@@ -13,10 +13,13 @@
 
 /** Request types. */
 export const Request = Object.freeze({
-  /** args { source, simd?, compiled? }, compiled: the build as engine-module.js gives it; events `progress`; result: ModelInfo. Once per worker. */
+  /** args { source, simd?, compiled?, threads? }, compiled: the build as engine-module.js gives it; events `progress` and `helper`;
+   * result: ModelInfo. Once per worker. */
   load: 'load',
   /** args { source }, events `progress`; result: CachedModel. Needs no model. */
   download: 'download',
+  /** args { thread, error? }: that helper is ready, or will not be. */
+  helperStarted: 'helper-started',
   /** args { prompt: string | number[], options }, events `piece`; result: Stats. */
   generate: 'generate',
   /** args { chat, limits, messages, options, seeded }, events `piece`; result: Stats. The session named `chat` is made
@@ -54,6 +57,8 @@ export const Request = Object.freeze({
 
 /** Events. */
 export const Event = Object.freeze({
+  /** What helper.js wants to know: the main thread is to start one more thread of the engine, and to say so. */
+  helper: 'helper',
   /** { loaded, total }: bytes; total is undefined until it is known. */
   progress: 'progress',
   /** { text, token?, logprob?, top? }: one generated token. */

@@ -173,7 +173,7 @@ export class Session {
       for (let offset = 0; offset < size; offset += SAVE_PIECE) {
         const length = Math.min(SAVE_PIECE, size - offset)
         wasm.check(wasm.exports.itera_session_save_piece(this.handle, forms[form], offset, pointer, length, sum))
-        yield wasm.u8(pointer, length)
+        yield wasm.bytes(pointer, length)
       }
     } finally {
       wasm.free(pointer)

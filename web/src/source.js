@@ -103,16 +103,16 @@ const BAD_FILE = ['not-gguf', 'corrupt', 'incomplete']
  *
  * @template T
  * @param {SourceDescription} description
- * @param {{ signal: AbortSignal, onState?: (state: import('./download/url.js').State) => void, wasm?: import('./wasm.js').Wasm }} options
- *   wasm: puts the parts of a split model together, which are files of their own without
+ * @param {{ signal: AbortSignal, onState?: (state: import('./download/url.js').State) => void, joiner?: () => Promise<import('./wasm.js').Wasm> }} options
+ *   joiner: gives what puts the parts of a split model together, which are files of their own without
  * @param {(source: OpenSource) => Promise<T>} work
  * @returns {Promise<T>}
  */
-export function withSource(description, { signal, onState = () => {}, wasm }, work) {
+export function withSource(description, { signal, onState = () => {}, joiner }, work) {
   return withRestarts(async () => {
-    const parts = wasm && partsOf(description)
+    const parts = joiner && partsOf(description)
     const source = parts
-      ? await openSplit(wasm, parts.length, (part, onPart) => openSource(parts[part], signal, onPart), signal, onState)
+      ? await openSplit(await joiner(), parts.length, (part, onPart) => openSource(parts[part], signal, onPart), signal, onState)
       : await openSource(description, signal, onState)
     try {
       return await work(source)

@@ -1,6 +1,8 @@
 import { compiledEngine } from './engine-module.js'
 import { IteraError } from './errors.js'
 import { chooseVariant } from './features.js'
+import { imports } from './imports.js'
+import { createSharedMemory, startHelpers } from './threads.js'
 
 /**
  * The boundary to the C core: gives the flat exports of a build a few helpers.
@@ -15,36 +17,42 @@ const utf8 = new TextDecoder()
 const encoder = new TextEncoder()
 
 /**
- * @param {{ simd?: SimdVariant | 'auto', compiled?: import('./engine-module.js').CompiledEngine }} [options]
- *   compiled: the build that `simd` asks for, where another thread has compiled it already
+ * @param {{ simd?: SimdVariant | 'auto', compiled?: import('./engine-module.js').CompiledEngine, threads?: number,
+ *   spawn?: import('./threads.js').SpawnHelper }} [options]
+ *   compiled: the build of one thread that `simd` asks for, where another thread has compiled it already; threads: as many
+ *   as shall be, if they can be; spawn: how the others are started
  * @returns {Promise<Wasm>}
  */
-export async function loadWasm({ simd = 'auto', compiled } = {}) {
+export async function loadWasm({ simd = 'auto', compiled, threads = 1, spawn } = {}) {
   const variant = chooseVariant(simd)
+  const wasm = threads > 1 && spawn ? await loadThreaded(variant, threads, spawn) : null
+  if (wasm) return wasm
   const { module, bytes } = compiled ?? await compiledEngine(variant)
-  const instance = await WebAssembly.instantiate(module, stubImports(module))
+  const instance = await WebAssembly.instantiate(module, imports(module))
   return new Wasm(instance, variant, bytes)
 }
 
 /**
- * The core needs nothing from outside. What libc still imports is answered with "not supported", and an
- * attempt to end the program becomes a trap.
- *
- * @param {WebAssembly.Module} module
- * @returns {WebAssembly.Imports}
+ * @param {SimdVariant} variant
+ * @param {number} threads
+ * @param {import('./threads.js').SpawnHelper} spawn
+ * @returns {Promise<Wasm | null>} null where only one thread can be had
  */
-function stubImports(module) {
-  const notSupported = 52                               // wasi errno ENOSYS
-  /** @type {Record<string, Record<string, any>>} */
-  const imports = {}
-  for (const { module: space, name, kind } of WebAssembly.Module.imports(module)) {
-    if (kind !== 'function') throw new IteraError('internal', `unexpected import ${space}.${name}`)
-    imports[space] ??= {}
-    imports[space][name] = /^(_*abort|proc_exit|exit)/.test(name)
-      ? () => { throw new WebAssembly.RuntimeError(`the engine called ${name}`) }
-      : () => space.startsWith('wasi') ? notSupported : 0
+async function loadThreaded(variant, threads, spawn) {
+  if (variant === 'scalar') return null                 // threads without SIMD are not worth a file
+  const memory = createSharedMemory()
+  if (!memory) return null
+  try {
+    const { module, bytes } = await compiledEngine(`${variant}-threads`)
+    const instance = await WebAssembly.instantiate(module, imports(module, memory))
+    const wasm = new Wasm(instance, variant, bytes, memory)
+    await startHelpers(wasm, module, threads, spawn)
+    wasm.threads = threads
+    return wasm
+  } catch {
+    // A page's policy against workers, too many of them, no memory: whatever it was, one thread does the same work.
+    return null
   }
-  return imports
 }
 
 export class Wasm {
@@ -54,11 +62,13 @@ export class Wasm {
    * @param {WebAssembly.Instance} instance
    * @param {SimdVariant} variant
    * @param {number} moduleBytes
+   * @param {WebAssembly.Memory} [memory]  where it was given to the instance
    */
-  constructor(instance, variant, moduleBytes) {
+  constructor(instance, variant, moduleBytes, memory) {
     /** @type {Record<string, (...args: any[]) => number>} */
     this.exports = /** @type {any} */ (instance.exports)
-    this.memory = /** @type {WebAssembly.Memory} */ (instance.exports.memory)
+    this.memory = memory ?? /** @type {WebAssembly.Memory} */ (instance.exports.memory)
+    this.threads = 1
     this.variant = variant
     this.moduleBytes = moduleBytes
     /** Tokens ever fed to any session here: what tests count on when they claim that none was fed twice. */
@@ -80,14 +90,25 @@ export class Wasm {
   /** @param {number} pointer @param {number} length */
   f32(pointer, length) { return new Float32Array(this.memory.buffer, pointer >>> 0, length) }
 
+  /**
+   * Bytes for those who refuse shared memory: decoders of text, Blobs, messages. A view where that will do.
+   *
+   * @param {number} pointer
+   * @param {number} length
+   */
+  bytes(pointer, length) {
+    const view = this.u8(pointer, length)
+    return view.buffer instanceof ArrayBuffer ? view : view.slice()
+  }
+
   /** @param {number} pointer @param {number} length  in bytes of UTF-8 */
-  string(pointer, length) { return utf8.decode(this.u8(pointer, length)) }
+  string(pointer, length) { return utf8.decode(this.bytes(pointer, length)) }
 
   /** @param {number} pointer  of a NUL-terminated string */
   cString(pointer) {
     const heap = new Uint8Array(this.memory.buffer)
     const start = pointer >>> 0
-    return utf8.decode(heap.subarray(start, heap.indexOf(0, start)))
+    return this.string(start, heap.indexOf(0, start) - start)
   }
 
   /**

@@ -9,6 +9,7 @@ import { computeLogits, computeScore } from './evaluate.js'
 import { openPort } from './platform.js'
 import { Completer } from './openai/completer.js'
 import { Request } from './protocol.js'
+import { HelperRequests } from './threads.js'
 
 /**
  * @typedef {import('./engine.js').JobContext} JobContext
@@ -24,6 +25,8 @@ let completer = null
 /** Requests under way, by id. @type {Map<number, AbortController>} */
 const jobs = new Map()
 
+const helpers = new HelperRequests()
+
 const post = openPort(serve)
 
 /** @returns {Engine} */
@@ -35,11 +38,12 @@ function engine() {
 /** @type {Record<string, (args: any, context: JobContext) => any>} */
 const handlers = {
   async [Request.load](args, context) {
-    const { engine, info } = await Engine.load(args, context)
+    const { engine, info } = await Engine.load({ ...args, spawn: helpers.by(context.emit) }, context)
     loaded = engine
     return info
   },
   [Request.download]: (args, context) => download(args, context),
+  [Request.helperStarted]: args => helpers.answer(args),
   [Request.generate]: (args, context) => engine().generate(args, context),
   [Request.chat]: (args, context) => engine().chat(args, context),
   [Request.rewindChat]: args => engine().rewindChat(args),

@@ -3,7 +3,7 @@ import process from 'node:process'
 import { benchmark } from '../../src/bench.js'
 import { benchmarkInBrowser, browserNames } from '../browser.js'
 import { printJson } from '../io.js'
-import { count, modelOptions, noMore, required, simd } from '../options.js'
+import { count, modelOptions, noMore, required, simd, threads, threadsUsage } from '../options.js'
 import { UsageError } from '../usage.js'
 
 export const usage = `
@@ -15,8 +15,8 @@ Measures load time, prompt reading and generation: one run to warm up, then the 
   --prompt N                tokens to read (512)
   --gen N                   tokens to write (128)
   --repeat N                runs (3)
-  --threads N               (1; more are not used yet)
   --simd VARIANT            scalar, simd128 or relaxed; otherwise the fastest that can run
+  ${threadsUsage}
   --browser NAME            measure in ${browserNames.join(' or ')} instead of Node
   --json                    { model, arch, simd, threads, engine, load_ms, prefill_tps, decode_tps, ttft_ms,
                               memory_bytes, wasm_bytes }`
@@ -26,7 +26,6 @@ export const options = {
   prompt: { type: 'string' },
   gen: { type: 'string' },
   repeat: { type: 'string' },
-  threads: { type: 'string' },
   browser: { type: 'string' },
 }
 
@@ -39,8 +38,8 @@ export async function run(values, positionals) {
     gen: count(values, 'gen', 128, 1),
     repeat: count(values, 'repeat', 3, 1),
     simd: simd(values),
+    threads: threads(values),
   }
-  if (count(values, 'threads', 1, 1) > 1) process.stderr.write('itera: this build runs one thread\n')
   if (values.browser && !browserNames.includes(values.browser)) {
     throw new UsageError(`--browser is one of ${browserNames.join(', ')}, not '${values.browser}'`)
   }
@@ -49,7 +48,7 @@ export async function run(values, positionals) {
     : await benchmark(model, wanted)
   result.model ||= basename(model)                      // not every file has a name inside
   if (values.json) return printJson(result)
-  process.stdout.write(`${result.model || result.arch} on ${result.engine}, ${result.simd}, ${result.threads} thread\n` +
+  process.stdout.write(`${result.model || result.arch} on ${result.engine}, ${result.simd}, ${result.threads} thread${result.threads > 1 ? 's' : ''}\n` +
     `load ${result.load_ms} ms, first token ${result.ttft_ms} ms, memory ${(result.memory_bytes / 1e6).toFixed(1)} MB\n` +
     `prompt ${result.prefill_tps} tokens/s, generation ${result.decode_tps} tokens/s\n`)
 }

@@ -1,7 +1,7 @@
 import process from 'node:process'
 import { createInterface } from 'node:readline'
 import { loadModel, printJson, statsLine } from '../io.js'
-import { modelOptions, noMore, readSampling, samplingOptions, samplingUsage } from '../options.js'
+import { modelOptions, noMore, readSampling, samplingOptions, samplingUsage, threadsUsage } from '../options.js'
 import { statsFields } from './generate.js'
 
 export const usage = `
@@ -14,6 +14,7 @@ One line is one message. Ctrl-C stops an answer, and ends the program when there
   --system TEXT             the first message, which sets the tone
   ${samplingUsage.replace('(128;', '(512;')}
   --simd VARIANT            scalar, simd128 or relaxed; otherwise the fastest that can run
+  ${threadsUsage}
   --json                    read all lines, then print { messages, turns }`
 
 export const options = { ...modelOptions, ...samplingOptions, system: { type: 'string' } }
@@ -42,7 +43,7 @@ async function batch(model, chat) {
     for await (const _ of chat.send(line));
     if (model.lastStats) turns.push(statsFields(model.lastStats))
   }
-  printJson({ messages: chat.messages, turns, simd: model.info.simd })
+  printJson({ messages: chat.messages, turns, simd: model.info.simd, threads: model.info.threads })
 }
 
 /**

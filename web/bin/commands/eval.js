@@ -1,7 +1,7 @@
 import process from 'node:process'
 import { IteraError } from '../../src/errors.js'
 import { loadModel, printJson, readText, StatusLine } from '../io.js'
-import { count, modelOptions, noMore, required } from '../options.js'
+import { count, modelOptions, noMore, required, threadsUsage } from '../options.js'
 import { splitDocuments } from '../tokenizer/documents.js'
 
 export const usage = `
@@ -15,6 +15,7 @@ an empty session. All tokens after BOS count.
   -f, --file FILE           - is standard input
   --context N               read at most N tokens in a row, then start again from an empty session
   --simd VARIANT            scalar, simd128 or relaxed; otherwise the fastest that can run
+  ${threadsUsage}
   --json                    { documents, tokens, bytes, nats_per_token, perplexity, bits_per_byte }`
 
 export const options = { ...modelOptions, file: { type: 'string', short: 'f' }, context: { type: 'string' } }
@@ -46,7 +47,7 @@ export async function run(values, positionals) {
       documents: documents.length, tokens, bytes, nats_per_token: perToken, perplexity: Math.exp(perToken),
       bits_per_byte: nats / (bytes * Math.LN2),
     }
-    if (values.json) printJson({ ...result, simd: model.info.simd })
+    if (values.json) printJson({ ...result, simd: model.info.simd, threads: model.info.threads })
     else {
       process.stdout.write(`${result.documents} documents, ${tokens} tokens, ${bytes} bytes\n` +
         `${perToken.toFixed(5)} nats per token, perplexity ${result.perplexity.toFixed(4)}, ` +

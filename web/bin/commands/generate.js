@@ -1,6 +1,6 @@
 import process from 'node:process'
 import { interruptSignal, loadModel, printJson, readText, statsLine } from '../io.js'
-import { modelOptions, noMore, readSampling, samplingOptions, samplingUsage } from '../options.js'
+import { modelOptions, noMore, readSampling, samplingOptions, samplingUsage, threadsUsage } from '../options.js'
 import { UsageError } from '../usage.js'
 
 export const usage = `
@@ -14,6 +14,7 @@ Writes the prompt and its continuation.
   ${samplingUsage}
   --special                 special tokens written in the prompt become tokens
   --simd VARIANT            scalar, simd128 or relaxed; otherwise the fastest that can run
+  ${threadsUsage}
   --json                    { prompt, text, tokens, finish_reason, ... }`
 
 export const options = {
@@ -44,7 +45,7 @@ export async function run(values, positionals) {
       shown = ''
     }
     const stats = /** @type {import('../../types.d.ts').Stats} */ (model.lastStats)
-    if (values.json) printJson({ prompt, text, tokens, ...statsFields(stats), simd: model.info.simd })
+    if (values.json) printJson({ prompt, text, tokens, ...statsFields(stats), simd: model.info.simd, threads: model.info.threads })
     else {
       process.stdout.write('\n')
       process.stderr.write(`\n${statsLine(stats, model.info)}\n`)

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import process from 'node:process'
 import { IteraError } from '../../src/errors.js'
 import { loadModel, printJson, readText } from '../io.js'
-import { count, modelOptions, noMore, required } from '../options.js'
+import { count, modelOptions, noMore, required, threadsUsage } from '../options.js'
 import { UsageError } from '../usage.js'
 
 export const usage = `
@@ -16,7 +16,8 @@ Writes the logits after every token: float32, little endian, [tokens, vocabulary
   --step                    feed one token at a time, as in generation
   --piece N                 feed N tokens at a time; otherwise all at once
   --simd VARIANT            scalar, simd128 or relaxed; otherwise the fastest that can run
-  --json                    { tokens, vocabulary, output, simd }`
+  ${threadsUsage}
+  --json                    { tokens, vocabulary, output, simd, threads }`
 
 export const options = {
   ...modelOptions,
@@ -39,8 +40,8 @@ export async function run(values, positionals) {
     await writeFile(output, new Uint8Array(logits.buffer, logits.byteOffset, logits.byteLength)).catch(error => {
       throw new IteraError('unwritable', `${output} cannot be written: ${error.message}`)
     })
-    const { vocabulary, simd } = model.info
-    if (values.json) printJson({ tokens: tokens.length, vocabulary, output, simd })
+    const { vocabulary, simd, threads } = model.info
+    if (values.json) printJson({ tokens: tokens.length, vocabulary, output, simd, threads })
     else process.stdout.write(`${output}: ${tokens.length} x ${vocabulary} logits\n`)
   } finally {
     model.dispose()

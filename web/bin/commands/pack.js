@@ -1,6 +1,6 @@
 import process from 'node:process'
 import { interruptSignal, loadModel, megabytes, printJson, readText, StatusLine } from '../io.js'
-import { count, modelOptions, noMore, required } from '../options.js'
+import { count, modelOptions, noMore, required, threadsUsage } from '../options.js'
 import { writeWhole } from '../output.js'
 import { UsageError } from '../usage.js'
 
@@ -16,6 +16,7 @@ model.chat({ pack }), so that a long system message costs nothing when a convers
   --form FORM               f32, or f16 for half the size, each number off by at most a 2048th of itself (f32)
   --context N               room to make for tokens on models with attention
   --simd VARIANT            scalar, simd128 or relaxed; otherwise the fastest that can run
+  ${threadsUsage}
   --json                    { output, bytes, tokens, form, simd }`
 
 export const options = {
@@ -45,7 +46,7 @@ export async function run(values, positionals) {
     const chat = await model.restore(bytes, { checkpointBytes: 0 })
     const { tokens } = await chat.info()
     line.clear()
-    if (values.json) printJson({ output, bytes: pack.size, tokens, form, simd: model.info.simd })
+    if (values.json) printJson({ output, bytes: pack.size, tokens, form, simd: model.info.simd, threads: model.info.threads })
     else process.stdout.write(`${output}: ${tokens} tokens in ${megabytes(pack.size)}\n`)
   } finally {
     line.clear()

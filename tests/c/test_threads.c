@@ -1,0 +1,199 @@
+/* Threads: the pool itself, and models whose logits must not show how many there are. Built under the address and
+ * under the thread sanitizer. */
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/memory.h"
+#include "base/pool.h"
+#include "golden.h"
+#include "test.h"
+
+/* ---- The pool --------------------------------------------------------------------------------- */
+
+TEST(shares_cover_everything_once)
+{
+    for (int threads = 1; threads <= ITERA_MAX_THREADS; threads++) {
+        for (int count = 0; count < 200; count += 7) {
+            for (int grain = 1; grain <= 16; grain *= 4) {
+                int at = 0;
+                for (int i = 0; i < threads; i++) {
+                    itera_range range = itera_share((itera_team){.thread = i, .threads = threads}, count, grain);
+                    CHECK_INT(range.begin, at);
+                    CHECK(range.begin % grain == 0 || range.begin == count);
+                    CHECK(range.end >= range.begin);
+                    at = range.end;
+                }
+                CHECK_INT(at, count);
+            }
+        }
+    }
+}
+
+typedef struct counting {
+    int visits[ITERA_MAX_THREADS]; /* not atomic: a race here is one of the pool */
+    int threads, seen;
+} counting;
+
+static void count_visit(void *context, itera_team team)
+{
+    counting *c = context;
+    c->visits[team.thread]++;
+    if (team.thread == 0) {
+        c->threads = team.threads;
+    }
+}
+
+/* Every thread reads what all wrote in the task before. */
+static void sum_visits(void *context, itera_team team)
+{
+    counting *c = context;
+    int sum = 0;
+    for (int i = 0; i < team.threads; i++) {
+        sum += c->visits[i];
+    }
+    if (team.thread == team.threads - 1) {
+        c->seen = sum;
+    }
+}
+
+TEST(every_thread_runs_every_task_once_and_sees_the_last_one)
+{
+    for (int threads = 2; threads <= 5; threads++) {
+        itera_pool *pool = NULL;
+        itera_error error;
+        REQUIRE(itera_pool_create(&pool, threads, &error) == ITERA_OK);
+        CHECK_INT(itera_pool_threads(pool), threads);
+        counting c = {.seen = 0};
+        for (int i = 1; i <= 300; i++) {
+            itera_parallel(pool, count_visit, &c);
+            itera_parallel(pool, sum_visits, &c);
+            CHECK_INT(c.seen, threads * i);
+        }
+        CHECK_INT(c.threads, threads);
+        itera_pool_free(pool);
+    }
+}
+
+static void nap(long milliseconds)
+{
+    nanosleep(&(struct timespec){.tv_nsec = milliseconds * 1000000}, NULL);
+}
+
+static void slow_worker(void *context, itera_team team)
+{
+    if (team.thread > 0) {
+        nap(40); /* longer than thread 0 spins */
+    }
+    count_visit(context, team);
+}
+
+TEST(threads_that_fell_asleep_wake_up)
+{
+    itera_pool *pool = NULL;
+    itera_error error;
+    REQUIRE(itera_pool_create(&pool, 3, &error) == ITERA_OK);
+    counting c = {.seen = 0};
+    for (int i = 0; i < 5; i++) {
+        nap(40);
+        itera_parallel(pool, count_visit, &c);
+        itera_parallel(pool, slow_worker, &c);
+    }
+    itera_parallel(pool, sum_visits, &c);
+    CHECK_INT(c.seen, 30);
+    nap(40);
+    itera_pool_free(pool); /* while they sleep */
+}
+
+TEST(no_pool_is_one_thread)
+{
+    counting c = {.seen = 0};
+    itera_parallel(NULL, count_visit, &c);
+    CHECK_INT(itera_pool_threads(NULL), 1);
+    CHECK_INT(c.visits[0], 1);
+    CHECK_INT(c.threads, 1);
+}
+
+TEST(pools_of_no_use_are_refused)
+{
+    itera_pool *pool = NULL;
+    itera_error error;
+    CHECK_INT(itera_pool_create(&pool, 1, &error), ITERA_ERR_ARGUMENT);
+    CHECK_INT(itera_pool_create(&pool, ITERA_MAX_THREADS + 1, &error), ITERA_ERR_ARGUMENT);
+    for (long granted = 0; granted < 3; granted++) { /* the pool itself, then each thread's start */
+        itera_memory_fail_after(granted);
+        CHECK_INT(itera_pool_create(&pool, 3, &error), ITERA_ERR_MEMORY);
+        itera_memory_fail_after(-1);
+    }
+    CHECK(pool == NULL);
+}
+
+/* ---- Models ----------------------------------------------------------------------------------- */
+
+#define T 64
+
+static const char *const MODELS[] = {"mamba-f32", "granitehybrid-moe-f32", "mamba2-q8_0", "mamba2-q4_k_m"};
+enum { MODEL_COUNT = sizeof MODELS / sizeof MODELS[0] };
+
+static const char *path_of(const char *model, const char *file)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "llama.cpp/%s/%s", model, file);
+    return path;
+}
+
+/* Logits of all tokens: most in one batch, the rest one by one. */
+static float *run(const char *name, itera_variant variant, itera_pool *pool)
+{
+    itera_error error = {""};
+    itera_model *model = golden_model(path_of(name, "model.gguf"), variant, GOLDEN_WHOLE, 0);
+    itera_session *session = NULL;
+    size_t bytes;
+    int32_t *tokens = (int32_t *)(void *)golden_read(path_of(name, "tokens.i32"), &bytes);
+    itera_model_info info;
+    itera_model_get_info(model, &info);
+    const size_t V = info.vocabulary, first = 50;
+    float *logits = calloc((size_t)T * V, sizeof *logits);
+    itera_status status = itera_model_use_pool(model, pool, &error);
+    if (status == ITERA_OK) status = itera_session_create(&session, model, 0, &error);
+    if (status == ITERA_OK) status = itera_session_feed(session, tokens, first, logits, &error);
+    for (size_t t = first; t < T && status == ITERA_OK; t++) {
+        status = itera_session_feed(session, tokens + t, 1, logits + t * V, &error);
+    }
+    CHECK_INT(status, ITERA_OK);
+    CHECK_INT(itera_model_use_pool(model, NULL, &error), ITERA_ERR_ARGUMENT); /* too late */
+    itera_session_free(session);
+    itera_model_free(model);
+    free(tokens);
+    return logits;
+}
+
+TEST(logits_do_not_depend_on_the_number_of_threads)
+{
+    for (int i = 0; i < MODEL_COUNT; i++) {
+        size_t bytes;
+        free(golden_read(path_of(MODELS[i], "logits.f32"), &bytes));
+        float *one = run(MODELS[i], itera_kernels_best(), NULL);
+        for (int threads = 2; threads <= 4; threads++) {
+            itera_pool *pool = NULL;
+            itera_error error;
+            REQUIRE(itera_pool_create(&pool, threads, &error) == ITERA_OK);
+            float *many = run(MODELS[i], itera_kernels_best(), pool);
+            CHECK(memcmp(one, many, bytes) == 0);
+            free(many);
+            itera_pool_free(pool);
+        }
+        free(one);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    test_begin(argc, argv);
+    RUN(shares_cover_everything_once);
+    RUN(every_thread_runs_every_task_once_and_sees_the_last_one);
+    RUN(threads_that_fell_asleep_wake_up);
+    RUN(no_pool_is_one_thread);
+    RUN(pools_of_no_use_are_refused);
+    RUN(logits_do_not_depend_on_the_number_of_threads);
+    return test_end();
+}
