@@ -74,8 +74,8 @@ static const setting SETTINGS[] = {
     {"csv", TEXT, OWN(csv), "default OUT.csv"},
     {"resume", FLAG, OWN(resume), "go on from the checkpoint, where there is one"},
     {"init", TEXT, OWN(init), "GGUF file to begin from (continued training)"},
-    {"teacher", TEXT, OWN(teacher), "GGUF file of Itera-Lite 2 whose predictions are learnt as well (distillation)"},
-    {"teacher-share", REAL32, OWN(teacher_share), "of the loss that is the teacher's (0.5)"},
+    {"teacher", TEXT, OWN(teacher), "GGUF files of Itera-Lite 2, commas between, whose mean predictions are learnt as well (distillation)"},
+    {"teacher-share", REAL32, OWN(teacher_share), "of the loss that is the teachers' (0.5)"},
     {"name", TEXT, OWN(name), "general.name in the file"},
     {"type", TEXT, OWN(type), "f16 (default) or f32"},
     {"precision", TEXT, OWN(precision), "of products: best (default) or f32"},
@@ -433,19 +433,36 @@ static FILE *open_log(const char *path, uint64_t step)
     return log;
 }
 
-static void call_teacher(const settings *s, itera_train_model *model)
+static itera_train_model *call_teacher(const settings *s, const char *path)
 {
     itera_error error = {""};
     itera_train_config config;
     itera_train_model *teacher;
-    mapping file = map_file(s->teacher);
-    itera_gguf *header = read_header(file, s->teacher);
+    mapping file = map_file(path);
+    itera_gguf *header = read_header(file, path);
     must(itera_train_config_read(&config, header, &error), &error);
     must(itera_train_model_create(&teacher, &config, &error), &error);
     must(itera_train_import(teacher, header, file.bytes, file.n, &error), &error);
     must(itera_train_model_reserve(teacher, s->run.B, s->run.T, &error), &error);
-    must(itera_train_model_teach(model, teacher, s->teacher_share, &error), &error);
     itera_gguf_free(header);
+    return teacher;
+}
+
+static void call_teachers(const settings *s, itera_train_model *model)
+{
+    itera_error error = {""};
+    itera_train_model *teachers[ITERA_MAX_TEACHERS + 1]; /* one too many is for the model to refuse */
+    int n = 0;
+    char *list = strdup(s->teacher);
+    for (char *path = list, *end; path != NULL && n <= ITERA_MAX_TEACHERS; path = end) {
+        end = strchr(path, ',');
+        if (end != NULL) {
+            *end++ = '\0';
+        }
+        teachers[n++] = call_teacher(s, path);
+    }
+    free(list);
+    must(itera_train_model_teach(model, teachers, n, s->teacher_share, &error), &error);
 }
 
 static itera_trainer *prepare(settings *s)
@@ -463,7 +480,7 @@ static itera_trainer *prepare(settings *s)
         itera_gguf_free(header);
     }
     if (s->teacher != NULL) {
-        call_teacher(s, model);
+        call_teachers(s, model);
     }
     FILE *file = s->resume ? fopen(s->checkpoint, "rb") : NULL;
     if (file != NULL) {
@@ -529,7 +546,9 @@ int main(int argc, char **argv)
     }
     save_model(&s, trainer, vocabulary, s.out);
     fclose(csv);
-    itera_train_model_free(trainer->model->teacher);
+    for (int k = 0; k < trainer->model->n_teachers; k++) {
+        itera_train_model_free(trainer->model->teachers[k]);
+    }
     itera_trainer_free(trainer);
     itera_gguf_free(vocabulary);
     return 0;

@@ -63,11 +63,14 @@ static real head_softmax(real *restrict row, size_t V, real scale)
     return real_log(sum) + most;
 }
 
-/* Returns -ln p of the target; row becomes the gradient of `weight` times the loss. `taught`: the teacher's
- * logits, or NULL. */
-static real head_row(real *restrict row, real *restrict taught, size_t V, int32_t target, real weight,
-                     real share)
+/* Returns -ln p of the target; row i of the logits becomes the gradient of `weight` times the loss. The teachers'
+ * logits, if any, become probabilities. */
+static real head_row(const itera_train_head *head, size_t i, int32_t target, real weight,
+                     const itera_train_lesson *lesson)
 {
+    const size_t V = head->V;
+    const real share = lesson != NULL ? lesson->share : 0;
+    real *restrict row = head->logits + i * V;
     if (target < 0) {
         memset(row, 0, V * sizeof(real));
         return 0;
@@ -75,8 +78,9 @@ static real head_row(real *restrict row, real *restrict taught, size_t V, int32_
     const real at_target = row[target];
     const real all = head_softmax(row, V, weight);
     row[target] -= weight * (1 - share);
-    if (taught != NULL) {
-        head_softmax(taught, V, weight * share);
+    for (int k = 0; lesson != NULL && k < lesson->n; k++) {
+        real *restrict taught = lesson->teachers[k].head->logits + i * V;
+        head_softmax(taught, V, weight * share / (real)lesson->n);
         for (size_t v = 0; v < V; v++) {
             row[v] -= taught[v];
         }
@@ -89,20 +93,19 @@ void itera_train_loss(itera_train_head *head, const itera_train_run *run, real *
 {
     const size_t V = head->V, D = head->D, R = (size_t)run->B * (size_t)run->T;
     const void *embedding = itera_weight(run->params, head->embedding);
-    real *taught = lesson != NULL ? lesson->head->logits : NULL;
     for (size_t r = 0; r < R; r += HEAD_PIECE) {
         const size_t rows = R - r < HEAD_PIECE ? R - r : HEAD_PIECE;
         const void *piece = itera_operand_at(u, r * D);
         itera_linear_forward(head->logits, piece, embedding, rows, V, D);
-        if (lesson != NULL) {
-            const itera_train_head *teacher = lesson->head;
-            itera_linear_forward(taught, itera_operand_at(lesson->u, r * teacher->D),
-                                 itera_weight(lesson->params, teacher->embedding), rows, V, teacher->D);
+        for (int k = 0; lesson != NULL && k < lesson->n; k++) {
+            const itera_train_teacher *teacher = &lesson->teachers[k];
+            const itera_train_head *its = teacher->head;
+            itera_linear_forward(its->logits, itera_operand_at(teacher->u, r * its->D),
+                                 itera_weight(teacher->params, its->embedding), rows, V, its->D);
         }
         ITERA_PARALLEL
         for (size_t i = 0; i < rows; i++) {
-            nll[r + i] = head_row(head->logits + i * V, taught == NULL ? NULL : taught + i * V, V, targets[r + i],
-                                  weight, lesson != NULL ? lesson->share : 0);
+            nll[r + i] = head_row(head, i, targets[r + i], weight, lesson);
             if (du != NULL) {
                 itera_operand_store(head->dlogits, i * V, head->logits + i * V, V);
             }

@@ -22,12 +22,18 @@ void itera_train_embed(const itera_train_head *head, const itera_train_run *run,
 void itera_train_embed_backward(const itera_train_head *head, const itera_train_run *run, const real *dx,
                                 const int32_t *tokens);
 
-/* Another model whose predictions are learnt as well (distillation, Hinton et al. 2015). */
-typedef struct itera_train_lesson {
+/* Other models whose predictions are learnt as well (distillation, Hinton et al. 2015): of several, the mean of their
+ * probabilities. */
+typedef struct itera_train_teacher {
     itera_train_head *head; /* of as many tokens; its scratch is used */
     const itera_params *params;
     const void *u; /* operand [R, D of the teacher]: the same batch after its last norm */
-    real share;    /* of the loss: (1 - share) nll + share (cross entropy with the teacher's distribution) */
+} itera_train_teacher;
+
+typedef struct itera_train_lesson {
+    const itera_train_teacher *teachers;
+    int n;
+    real share; /* of the loss: (1 - share) nll + share (cross entropy with the teachers' distribution) */
 } itera_train_lesson;
 
 /* nll [R] = -ln softmax(Emb u)[target], 0 where the target is negative. With `du` [R, D]: also the gradient

@@ -261,18 +261,26 @@ itera_status itera_train_model_reserve(itera_train_model *model, int B, int T, i
     return ITERA_OK;
 }
 
-itera_status itera_train_model_teach(itera_train_model *model, itera_train_model *teacher, float share,
-                                     itera_error *error)
+itera_status itera_train_model_teach(itera_train_model *model, itera_train_model *const *teachers, int n,
+                                     float share, itera_error *error)
 {
-    if (teacher != NULL && (teacher->config.V != model->config.V || !(share >= 0 && share <= 1))) {
-        return itera_fail(error, ITERA_ERR_ARGUMENT,
-                          "a teacher of %u tokens for a model of %u, with a share of %g in 0 .. 1",
-                          teacher->config.V, model->config.V, (double)share);
+    if (n < 0 || n > ITERA_MAX_TEACHERS || !(share >= 0 && share <= 1)) {
+        return itera_fail(error, ITERA_ERR_ARGUMENT, "0 to %d teachers with a share of 0 .. 1, not %d with %g",
+                          ITERA_MAX_TEACHERS, n, (double)share);
     }
-    if (teacher != NULL && (teacher->B != model->B || teacher->T != model->T)) {
-        return itera_fail(error, ITERA_ERR_ARGUMENT, "the teacher is reserved for other batches");
+    for (int k = 0; k < n; k++) {
+        if (teachers[k]->config.V != model->config.V) {
+            return itera_fail(error, ITERA_ERR_ARGUMENT, "a teacher of %u tokens for a model of %u",
+                              teachers[k]->config.V, model->config.V);
+        }
+        if (teachers[k]->B != model->B || teachers[k]->T != model->T) {
+            return itera_fail(error, ITERA_ERR_ARGUMENT, "the teacher is reserved for other batches");
+        }
     }
-    model->teacher = teacher;
+    for (int k = 0; k < n; k++) {
+        model->teachers[k] = teachers[k];
+    }
+    model->n_teachers = n;
     model->teacher_share = share;
     return ITERA_OK;
 }
@@ -383,18 +391,17 @@ itera_train_result itera_train_gradient(itera_train_model *model, const int32_t 
     for (size_t r = 0; r < (size_t)model->B * (size_t)model->T; r++) {
         count += targets[r] >= 0;
     }
-    itera_train_lesson lesson;
-    if (model->teacher != NULL) {
-        itera_train_model *teacher = model->teacher;
+    itera_train_teacher teachers[ITERA_MAX_TEACHERS];
+    for (int k = 0; k < model->n_teachers; k++) {
+        itera_train_model *teacher = model->teachers[k];
         itera_train_run teaching = {.params = &teacher->params, .B = model->B, .T = model->T};
         model_forward(teacher, &teaching, tokens);
-        lesson = (itera_train_lesson){&teacher->head, &teacher->params, teacher->x_operand,
-                                      (real)model->teacher_share};
+        teachers[k] = (itera_train_teacher){&teacher->head, &teacher->params, teacher->x_operand};
     }
+    const itera_train_lesson lesson = {teachers, model->n_teachers, (real)model->teacher_share};
     model_forward(model, &run, tokens);
     itera_train_loss(&model->head, &run, model->nll, model->du, model->x_operand, targets,
-                     (real)(weight / (double)(count > 0 ? count : 1)),
-                     model->teacher != NULL ? &lesson : NULL);
+                     (real)(weight / (double)(count > 0 ? count : 1)), model->n_teachers > 0 ? &lesson : NULL);
     model_backward(model, &run, tokens);
     return model_result(model, &run, targets);
 }

@@ -44,6 +44,8 @@ typedef struct itera_train_residual {
     void *operand; /* saved [R, D] norm(x) */
 } itera_train_residual;
 
+#define ITERA_MAX_TEACHERS 8
+
 typedef struct itera_train_model {
     itera_train_config config;
     itera_params params;
@@ -51,7 +53,8 @@ typedef struct itera_train_model {
     size_t n;
     itera_train_norm out_norm;
     itera_train_head head;
-    struct itera_train_model *teacher; /* whose predictions are learnt as well; NULL: nobody's */
+    struct itera_train_model *teachers[ITERA_MAX_TEACHERS]; /* whose predictions are learnt as well */
+    int n_teachers;
     float teacher_share;
     /* of the batch reserved for */
     int B, T;
@@ -72,10 +75,10 @@ void itera_train_model_free(itera_train_model *model); /* NULL is allowed */
 /* Memory for batches of B sequences of T tokens; what was reserved before is given back. */
 itera_status itera_train_model_reserve(itera_train_model *model, int B, int T, itera_error *error);
 
-/* Learns the teacher's distributions as well, as `share` of the loss (head.h). The teacher stays the caller's, must
- * outlive training, have the same vocabulary, and be reserved for the same batches. NULL ends it. */
-itera_status itera_train_model_teach(itera_train_model *model, itera_train_model *teacher, float share,
-                                     itera_error *error);
+/* Learns the teachers' mean distributions as well, as `share` of the loss (head.h). Teachers stay the caller's, must
+ * outlive training, have the same vocabulary, and be reserved for the same batches. n = 0 ends it. */
+itera_status itera_train_model_teach(itera_train_model *model, itera_train_model *const *teachers, int n,
+                                     float share, itera_error *error);
 
 typedef struct itera_train_result {
     double nll;         /* sum over targets, nats */

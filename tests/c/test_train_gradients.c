@@ -244,25 +244,28 @@ typedef struct whole {
     int32_t tokens[64], targets[64];
 } whole;
 
-/* -sum of p ln q over rows with a target, p and q being the distributions of two models at the last batch. */
-static double cross_entropy(itera_train_model *teacher, itera_train_model *student, const int32_t *targets)
+/* -sum of p ln q over rows with a target, p being the mean distribution of the student's teachers at the last batch
+ * and q its own. */
+static double cross_entropy(itera_train_model *student, const int32_t *targets)
 {
     enum { V = 13, ROWS = 64 };
     static real p[ROWS * V], q[ROWS * V];
     double sum = 0;
-    itera_train_model_logits(teacher, p);
     itera_train_model_logits(student, q);
-    for (int r = 0; r < student->B * student->T; r++) {
-        double all_p = 0, all_q = 0;
-        for (int v = 0; v < V && targets[r] >= 0; v++) {
-            all_p += exp(p[r * V + v]);
-            all_q += exp(q[r * V + v]);
-        }
-        for (int v = 0; v < V && targets[r] >= 0; v++) {
-            sum -= exp(p[r * V + v]) / all_p * (q[r * V + v] - log(all_q));
+    for (int k = 0; k < student->n_teachers; k++) {
+        itera_train_model_logits(student->teachers[k], p);
+        for (int r = 0; r < student->B * student->T; r++) {
+            double all_p = 0, all_q = 0;
+            for (int v = 0; v < V && targets[r] >= 0; v++) {
+                all_p += exp(p[r * V + v]);
+                all_q += exp(q[r * V + v]);
+            }
+            for (int v = 0; v < V && targets[r] >= 0; v++) {
+                sum -= exp(p[r * V + v]) / all_p * (q[r * V + v] - log(all_q));
+            }
         }
     }
-    return sum;
+    return sum / student->n_teachers;
 }
 
 /* The training loss itself, dropout included: the gradient call computes it, and its gradients are not looked
@@ -271,19 +274,19 @@ static double whole_loss(void *context)
 {
     whole *w = context;
     itera_train_result result = itera_train_gradient(w->model, w->tokens, w->targets, 1, 11);
-    const double share = w->model->teacher != NULL ? (double)w->model->teacher_share : 0;
-    const double taught = share > 0 ? cross_entropy(w->model->teacher, w->model, w->targets) : 0;
+    const double share = w->model->n_teachers > 0 ? (double)w->model->teacher_share : 0;
+    const double taught = share > 0 ? cross_entropy(w->model, w->targets) : 0;
     return ((1 - share) * result.nll + share * taught) / (double)result.targets +
            (double)w->model->config.router_weight * result.router_loss;
 }
 
-static void check_taught_model(const itera_train_config *config, itera_train_model *teacher, int B, int T)
+static void check_taught_model(const itera_train_config *config, itera_train_model *const *teachers, int n, int B, int T)
 {
     itera_error error = {""};
     whole w;
     REQUIRE(itera_train_model_create(&w.model, config, &error) == ITERA_OK);
     REQUIRE(itera_train_model_reserve(w.model, B, T, &error) == ITERA_OK);
-    REQUIRE(itera_train_model_teach(w.model, teacher, teacher != NULL ? 0.75f : 0, &error) == ITERA_OK);
+    REQUIRE(itera_train_model_teach(w.model, teachers, n, 0.75f, &error) == ITERA_OK);
     itera_params *params = &w.model->params;
     itera_params_init(params, 5);
     stir(params, 0.1);
@@ -311,27 +314,30 @@ static void check_taught_model(const itera_train_config *config, itera_train_mod
 
 static void check_model(const itera_train_config *config, int B, int T)
 {
-    check_taught_model(config, NULL, B, T);
+    check_taught_model(config, NULL, 0, B, T);
 }
 
-TEST(a_model_with_a_teacher)
+TEST(a_model_with_teachers)
 {
     itera_error error = {""};
     itera_train_config c = itera_train_config_default(ITERA_TRAIN_ITERA2);
-    itera_train_model *teacher;
+    itera_train_model *teachers[2];
     c.V = 13, c.D = 12, c.L = 1, c.E = 12, c.N = 4, c.heads = 3, c.chunk = 4, c.experts = 0, c.used = 0, c.F = 6;
-    REQUIRE(itera_train_model_create(&teacher, &c, &error) == ITERA_OK);
-    REQUIRE(itera_train_model_reserve(teacher, 3, 10, &error) == ITERA_OK);
-    itera_params_init(&teacher->params, 9);
-    stir(&teacher->params, 0.4);
-    c.D = 8;
-    check_taught_model(&c, teacher, 3, 10);
+    for (int k = 0; k < 2; k++) {
+        REQUIRE(itera_train_model_create(&teachers[k], &c, &error) == ITERA_OK);
+        REQUIRE(itera_train_model_reserve(teachers[k], 3, 10, &error) == ITERA_OK);
+        itera_params_init(&teachers[k]->params, (uint64_t)(20 + k));
+        stir(&teachers[k]->params, 0.4);
+        c.D = 8;
+        check_taught_model(&c, teachers, k + 1, 3, 10);
+    }
     itera_train_model *other;
     c.V = 14;
     REQUIRE(itera_train_model_create(&other, &c, &error) == ITERA_OK);
-    CHECK_INT(itera_train_model_teach(other, teacher, 0.5f, &error), ITERA_ERR_ARGUMENT);
+    CHECK_INT(itera_train_model_teach(other, teachers, 2, 0.5f, &error), ITERA_ERR_ARGUMENT);
     itera_train_model_free(other);
-    itera_train_model_free(teacher);
+    itera_train_model_free(teachers[0]);
+    itera_train_model_free(teachers[1]);
 }
 
 TEST(itera_lite_2_as_a_whole)
@@ -484,7 +490,7 @@ int main(int argc, char **argv)
     RUN(dense_swiglu);
     RUN(experts_swiglu_with_a_shared_one);
     RUN(experts_gelu_with_dropout_and_the_seed_balance);
-    RUN(a_model_with_a_teacher);
+    RUN(a_model_with_teachers);
     RUN(itera_lite_2_as_a_whole);
     RUN(itera_lite_2_without_experts);
     RUN(seed_model_with_dropout_as_a_whole);
