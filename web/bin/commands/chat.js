@@ -2,6 +2,7 @@ import process from 'node:process'
 import { createInterface } from 'node:readline'
 import { loadModel, printJson, statsLine } from '../io.js'
 import { modelOptions, noMore, readSampling, samplingOptions, samplingUsage, threadsUsage } from '../options.js'
+import { UsageError } from '../usage.js'
 import { statsFields } from './generate.js'
 
 export const usage = `
@@ -12,20 +13,23 @@ One line is one message. Ctrl-C stops an answer, and ends the program when there
 
   -m, --model MODEL         GGUF file or URL
   --system TEXT             the first message, which sets the tone
+  --pack FILE               begin with what this prompt pack or saved conversation has read (itera pack)
   ${samplingUsage.replace('(128;', '(512;')}
   --simd VARIANT            scalar, simd128 or relaxed; otherwise the fastest that can run
   ${threadsUsage}
   --json                    read all lines, then print { messages, turns }`
 
-export const options = { ...modelOptions, ...samplingOptions, system: { type: 'string' } }
+export const options = { ...modelOptions, ...samplingOptions, system: { type: 'string' }, pack: { type: 'string' } }
 
 /** @param {import('../options.js').Values} values @param {string[]} positionals */
 export async function run(values, positionals) {
   noMore(positionals)
+  if (values.pack !== undefined && values.system !== undefined) throw new UsageError('a pack brings its own --system')
   const sampling = readSampling({ 'max-tokens': '512', ...values })
   const model = await loadModel(values)
   try {
-    const chat = model.chat({ ...sampling, system: values.system })
+    const chat = model.chat({ ...sampling, system: values.system, pack: values.pack })
+    await chat.ready
     await (values.json ? batch : converse)(model, chat)
   } finally {
     model.dispose()

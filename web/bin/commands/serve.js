@@ -3,7 +3,7 @@ import path from 'node:path'
 import process from 'node:process'
 import { IteraError } from '../../src/errors.js'
 import { loadModel, printJson } from '../io.js'
-import { count, modelOptions, noMore, required } from '../options.js'
+import { count, modelOptions, noMore, required, threadsUsage } from '../options.js'
 import { apiRoutes } from '../serve/api.js'
 import { ModelHolder } from '../serve/holder.js'
 import { createHttpServer, isLoopback } from '../serve/http.js'
@@ -31,6 +31,7 @@ works with http://127.0.0.1:8000/v1 as its base URL and any key.
   --body-mib N              largest request (8)
   --grace SECONDS           how long answers under way may take when the server is told to end (10)
   --simd VARIANT            scalar, simd128 or relaxed; otherwise the fastest that can run
+  ${threadsUsage}
   --log                     a line on stderr for each request
   --json                    print { url, model } when ready
 
