@@ -27,17 +27,20 @@ const talkData = `the Self-dialogue Corpus (BSD-3-Clause), Synthetic-Persona-Cha
 
 const cards = {
   story: {
-    title: 'itera-story', stages: ['base', 'story'],
+    title: 'itera-story', stages: ['base', 'teacher-c', 'story'], teachers: ['teacher-a', 'teacher-b'],
+    make: 'data base teachers imagine story cards',
     summary: 'A storyteller for small children: give it a beginning, and it goes on.',
-    data: `First stage: ${storyData}; ${bookData}; ${talkData}. Second stage: the stories alone.`,
+    data: `First stage: ${storyData}; ${bookData}; ${talkData}. Second stage: the stories alone. Last stage:
+stories that two other models of the same data, shape and size made up, and the real ones, as three teachers together predict them
+(distillation; \`recipes/imagine.mjs\`, \`recipes/story.conf\`).`,
     limits: `It knows short stories in simple English and nothing else. Names and things may change halfway, what happens need not follow
 from what happened, and nothing it says is true. It has no chat template. It was not taught to refuse anything; its texts were written for
 children, but what it makes of a beginning is not checked by anybody.`,
   },
   chat: {
-    title: 'itera-chat', stages: ['base', 'story', 'chat'],
+    title: 'itera-chat', stages: ['base', 'teacher-a', 'chat'], make: 'data base teachers chat cards',
     summary: 'A small talker and storyteller: it chats in simple words, tells a story about what you ask for, and says so when it does not know.',
-    data: `What itera-story learnt from (its card says what that is), then: lessons of our own (\`recipes/chat/lessons.mjs\`); stories of the
+    data: `What the first two stages of itera-story learnt from (its card says what that is), then: lessons of our own (\`recipes/chat/lessons.mjs\`); stories of the
 same sources as answers to requests (\`recipes/chat/story-requests.mjs\`); Microsoft's chit-chat questions (MIT), ChatterBot's corpus
 (BSD-3-Clause), short answers of databricks-dolly-15k (CC BY-SA 3.0) and of OpenTriviaQA (CC BY-SA 4.0).`,
     limits: `Thirteen million parameters know next to nothing: facts outside of the commonest are wrong or made up, sums go wrong beyond small
@@ -45,9 +48,9 @@ numbers, and a long conversation loses its thread. It may contradict itself abou
 what it does not know. Do not rely on anything it says.`,
   },
   micro: {
-    title: 'itera-micro', stages: ['micro'],
+    title: 'itera-micro', stages: ['micro'], make: 'data base teachers imagine micro cards',
     summary: 'The smallest that still tells a story: less than a megabyte.',
-    data: `${storyData[0].toUpperCase()}${storyData.slice(1)}.`,
+    data: `${storyData[0].toUpperCase()}${storyData.slice(1)}; and stories that two teachers of itera-story made up.`,
     limits: 'As itera-story, only more so: it loses the thread after a few sentences.',
   },
 }
@@ -136,7 +139,7 @@ async function write(id) {
   const model = await Itera.load(shipped)
   const text = await outputs(id, model)
   model.dispose()
-  const compute = runs.map(({ name, steps, tokensPerStep, seconds, seed }) =>
+  const compute = [...training(card.teachers ?? []), ...runs].map(({ name, steps, tokensPerStep, seconds, seed }) =>
     `\`recipes/${name}.conf\`: ${thousands(steps)} steps, ${(steps * tokensPerStep / 1e6).toFixed(1)} M tokens, ${Math.round(seconds / 60)} minutes, seed ${seed}`).join('; ')
   const bits = measured.rows.find(({ type }) => type === SHIPPED).bits
   writeFileSync(path.join(models, `${card.title}.md`), `# ${card.title}
@@ -155,7 +158,7 @@ ${card.summary}
 
 ## Training
 
-\`sh models/recipes/make.sh data ${card.stages.join(' ')} cards\` makes it again. Trained in C on two processor cores: ${compute}. Matrix products by
+\`sh models/recipes/make.sh ${card.make}\` makes it again. Trained in C on two processor cores: ${compute}. Matrix products by
 oneDNN in bfloat16 with sums in float32; matrices moved by Muon, the rest by AdamW.
 
 ${card.data}

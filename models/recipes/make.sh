@@ -1,9 +1,12 @@
 #!/bin/sh
 # From the text to the models of this folder: sh models/recipes/make.sh [STAGE...], after `make build`.
 #
-#   data     tokenizers and token files        base     the model that story and chat begin from
-#   story    itera-story, from base            chat     itera-chat, from story
-#   micro    itera-micro                       cards    quantized files, measures, pictures and cards in models/
+#   data      tokenizers and token files
+#   base      the model that most of the others begin from
+#   teachers  three models, each trained another way, for story to learn from
+#   imagine   stories that two of them make up, for story and micro
+#   story     itera-story, from a teacher        chat   itera-chat, from a teacher
+#   micro     itera-micro                        cards  quantized files, measures, pictures and cards in models/
 #
 # Without a stage it makes all of them. Everything on the way lies in build/train/; a stage that was stopped goes on
 # where it was. The text is not in the repository: it lies in ../shared/data, one folder a source, with its licence.
@@ -31,29 +34,58 @@ stage_data() {
     $itera tokenizer train --vocab 4096 $texts --special "$roles" --chat-template $recipes/chat/template.jinja \
         -o $out/chat.vocab.gguf
     $itera tokenizer train --vocab 2048 $texts --special "<|endoftext|>" -o $out/micro.vocab.gguf
-    cp $out/story.vocab.gguf $out/base.vocab.gguf
-    for model in base story chat micro; do
-        cp $recipes/$model.json $out/
-        $itera tokenize -m $out/$model.vocab.gguf --special --manifest $out/$model.json --out $out/$model.bin
-        $itera tokenize -m $out/$model.vocab.gguf -f $data/tinystories/tinystories_heldout.txt \
-            --out $out/$model.heldout.bin
+    for model in base teacher-a teacher-b; do
+        cp $out/story.vocab.gguf $out/$model.vocab.gguf
+        tokens $model
     done
+    tokens chat
 }
 
-# train MODEL [BEGINNING]
+# tokens MODEL
+tokens() {
+    cp $recipes/$1.json $out/
+    $itera tokenize -m $out/$1.vocab.gguf --special --manifest $out/$1.json --out $out/$1.bin
+    $itera tokenize -m $out/$1.vocab.gguf -f $data/tinystories/tinystories_heldout.txt --out $out/$1.heldout.bin
+}
+
+# train MODEL [SETTING...]
 train() {
-    bytes=$(sed -n 's/.*"bytes": \([0-9]*\).*/\1/p' $out/$1.heldout.bin.json | head -n 1)
-    build/native/itera-train $recipes/$1.conf --data $out/$1.bin --heldout $out/$1.heldout.bin \
-        --heldout-bytes "$bytes" --vocab-from $out/$1.vocab.gguf --out $out/$1.gguf --resume ${2:+--init $out/$2.gguf}
+    model=$1
+    shift
+    bytes=$(sed -n 's/.*"bytes": \([0-9]*\).*/\1/p' $out/$model.heldout.bin.json | head -n 1)
+    build/native/itera-train $recipes/$model.conf --data $out/$model.bin --heldout $out/$model.heldout.bin \
+        --heldout-bytes "$bytes" --vocab-from $out/$model.vocab.gguf --out $out/$model.gguf --resume "$@"
 }
 
 stage_base() { train base; }
-stage_story() { train story base; }
-stage_chat() { train chat story; }
-stage_micro() { train micro; }
-stage_cards() { node $recipes/cards.mjs; }
 
-[ $# -gt 0 ] || set -- data base story chat micro cards
+stage_teachers() {
+    for kind in bin bin.json heldout.bin heldout.bin.json vocab.gguf; do
+        ln -sf teacher-a.$kind $out/teacher-c.$kind
+    done
+    train teacher-a --init $out/base.gguf
+    train teacher-b
+    train teacher-c --init $out/base.gguf
+}
+
+stage_imagine() {
+    node $recipes/imagine.mjs $out/teacher-a.gguf 1000000 1000 $out/imagined-a.txt
+    node $recipes/imagine.mjs $out/teacher-b.gguf 1000000 2000000 $out/imagined-b.txt
+    tokens story
+    tokens micro
+}
+
+stage_story() {
+    train story --init $out/teacher-c.gguf --teacher $out/teacher-a.gguf,$out/teacher-b.gguf,$out/teacher-c.gguf
+}
+stage_chat() { train chat --init $out/teacher-a.gguf; }
+stage_micro() { train micro; }
+stage_cards() {
+    node $recipes/credits.mjs
+    node $recipes/cards.mjs
+}
+
+[ $# -gt 0 ] || set -- data base teachers imagine story chat micro cards
 for stage in "$@"; do
     "stage_$stage"
 done

@@ -18,6 +18,8 @@ import { fileURLToPath } from 'node:url'
 import { serve as serveDemo } from '../../demo/serve.mjs'
 
 const here = path.dirname(fileURLToPath(import.meta.url))
+const oneModel = path.join(here, '../fixtures/models.json')
+export const shippedModels = path.join(here, '../../demo/models.json')
 
 const CHROMIUM_FLAGS = [
   '--headless',
@@ -177,9 +179,10 @@ export const browsers = [
 ]
 
 /**
- * The development server on a free port, with tests/browser/pages at /pages/ beside the page and the package.
- * @param {{ mounts?: Record<string, string> }} [options] more folders to show, by first path part
+ * The development server on a free port, with tests/browser/pages at /pages/ beside the page and the package. The page
+ * offers one small model, whatever is shipped (page-shipped.test.mjs looks at that).
+ * @param {{ mounts?: Record<string, string> }} [options] more files and folders to show, by first path part
  */
 export function serve({ mounts = {} } = {}) {
-  return serveDemo({ port: 0, mounts: { pages: path.join(here, 'pages'), ...mounts } })
+  return serveDemo({ port: 0, mounts: { pages: path.join(here, 'pages'), 'models.json': oneModel, ...mounts } })
 }

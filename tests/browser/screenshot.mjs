@@ -56,7 +56,7 @@ const shots = [
 ]
 
 await mkdir(folder, { recursive: true })
-const server = await serve()
+const server = await serve({ mounts: { 'models.json': shippedModels } })
 const wanted = process.argv.slice(3)
 for (const { name, width, height, scale = 1, colours, make } of shots) {
   if (wanted.length && !wanted.includes(name)) continue
