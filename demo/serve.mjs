@@ -159,12 +159,15 @@ async function answer(request, response, mounts, always) {
  * @param {number} [options.port] wished port; 0 takes any free one
  * @param {Record<string, string>} [options.mounts] more folders to show, by first path part
  * @param {boolean} [options.isolate] false: as a host that cannot send the headers threads need
+ * @param {(request: import('node:http').IncomingMessage, response: import('node:http').ServerResponse) => void} [options.onAnswer]
+ *   told of each answer once it is sent
  * @returns {Promise<{ url: string, port: number, close: () => Promise<void> }>}
  */
-export async function serve({ port = 8080, mounts = {}, isolate = true } = {}) {
+export async function serve({ port = 8080, mounts = {}, isolate = true, onAnswer } = {}) {
   const all = { ...MOUNTS, ...mounts }
   const always = isolate ? HEADERS : { 'Cache-Control': HEADERS['Cache-Control'] }
   const server = createServer((request, response) => {
+    if (onAnswer) response.on('close', () => onAnswer(request, response))
     answer(request, response, all, always).catch(error => {
       // A reader who goes away in the middle of a download is no error of ours.
       if (response.headersSent) return response.destroy()

@@ -29,3 +29,17 @@ export function partsOf(url) {
     return part
   })
 }
+
+/** Asks a server for the size of a model without fetching it. @param {URL} url @param {AbortSignal} signal */
+export async function remoteSize(url, signal) {
+  const sizes = await Promise.all(partsOf(url).map(async part => {
+    const response = await fetch(part, { method: 'HEAD', signal })
+    if (!response.ok) {
+      throw new Error(response.status === 404 ? 'There is no file at that address (404).'
+        : response.status === 401 || response.status === 403 ? `The server wants a login first (${response.status}).`
+        : `The server answered ${response.status} ${response.statusText}.`)
+    }
+    return Number(response.headers.get('content-length')) || NaN
+  }))
+  return sizes.reduce((sum, size) => sum + size, 0) || undefined
+}

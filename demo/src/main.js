@@ -115,8 +115,9 @@ async function open(source) {
     showModel()
     if (isNew()) begin()
     say(`${page.facts.name} is ready.`)
+    performance.mark('model-ready')
     if (loader.cacheError) toast(NOT_KEPT[loader.cacheError])
-    startOffline(model.info.simd)
+    startOffline(model.info)
     return true
   } catch (error) {
     if (!isAbort(error)) notice.show(error, { retry: () => open(source), simd })

@@ -2,8 +2,8 @@
 // need on hosts that cannot send them. A new version is taken when the reader says so, never in the middle.
 import { byId } from './dom.js'
 
-/** @param {string} simd the build of the engine in use, which is kept as well */
-export async function startOffline(simd) {
+/** @param {{ simd: string, threads: number }} info of the model: the builds of the engine in use are kept as well */
+export async function startOffline({ simd, threads }) {
   if (!('serviceWorker' in navigator) || !isSecureContext) return
   const scope = new URL('./', document.baseURI)
   // It also has to serve the package's worker; a page beside the package instead of above it does without.
@@ -24,10 +24,11 @@ export async function startOffline(simd) {
       worker?.addEventListener('statechange', () => { if (worker.state === 'installed') offer(worker) })
     })
     const { active } = await navigator.serviceWorker.ready
-    const wasm = new URL(`../dist/itera-${simd}.wasm`, engine).href
+    const builds = threads > 1 ? [simd, `${simd}-threads`] : [simd]
+    const urls = builds.map(build => new URL(`../dist/itera-${build}.wasm`, engine).href)
     const channel = new MessageChannel()
     channel.port1.onmessage = () => { document.documentElement.dataset.offline = 'ready' }
-    active?.postMessage({ type: 'keep', urls: [wasm] }, [channel.port2])
+    active?.postMessage({ type: 'keep', urls }, [channel.port2])
   } catch { /* a browser that refuses: the page works as before, with a network */ }
 }
 

@@ -5,7 +5,7 @@ import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
 
 import { browsers } from '../browser/harness.mjs'
-import { addModel, app, expectedText, host, html, output, tool, workshop } from './support.mjs'
+import { addModel, app, expectedReply, expectedText, host, html, output, tool, workshop } from './support.mjs'
 
 /** What the README states: nothing from elsewhere, no eval, no inline script, only WebAssembly. */
 const CSP = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; " +
@@ -21,6 +21,8 @@ addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sa
 let shop
 /** @type {string} */
 let expected
+/** @type {string} */
+let reply
 
 /**
  * Every kind of project: what builds it, and the folder that is then put on a static host.
@@ -69,6 +71,7 @@ const kinds = {
 before(async () => {
   shop = await workshop('pages')
   expected = await expectedText()
+  reply = await expectedReply()
 })
 
 /**
@@ -81,6 +84,9 @@ async function streams(page, url) {
   const result = await page.evaluate(() => window.result)
   assert.equal(result.error, undefined)
   assert.equal(result.text, expected)
+  // What the package loads only when it is needed: the template engine, the OpenAI interface.
+  assert.equal(result.reply, reply)
+  assert.equal(result.completion, expected)
   assert.ok(result.pieces > 10, `${result.pieces} pieces`)
   assert.equal(await page.evaluate(() => document.querySelector('main')?.textContent), expected)
 }

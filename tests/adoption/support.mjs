@@ -1,16 +1,21 @@
 // Fresh projects that have the package as npm would give it to them, and a static host to show them.
 import { execFile } from 'node:child_process'
-import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 import { Itera } from '../../web/src/index.js'
+import { chatModel } from '../browser/support/page.mjs'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
-export const model = path.join(root, 'models/story-boot-q8_0.gguf')
+const modelFolder = mkdtempSync(path.join(os.tmpdir(), 'itera-adoption-'))
+process.once('exit', () => rmSync(modelFolder, { recursive: true, force: true }))
+/** With a chat template, so that its engine, a file fetched when it is needed, has to be found everywhere. */
+export const model = await chatModel(modelFolder)
 const run = promisify(execFile)
 
 /**
@@ -112,8 +117,11 @@ async function main() {
     text += piece.text
     document.querySelector('main').textContent = text
   }
+  let reply = ''
+  for await (const piece of plain.chat().send('Once upon a time', ${JSON.stringify(options)})) reply += piece.text
+  const completion = await plain.openai.completions.create({ prompt: 'Once upon a time', temperature: 0, max_tokens: ${options.maxTokens} })
   plain.dispose()
-  window.result = { pieces: pieces.filter(Boolean).length, text, simd: model.info.simd }
+  window.result = { pieces: pieces.filter(Boolean).length, text, reply, completion: completion.choices[0].text, simd: model.info.simd }
 }
 main().catch(error => { window.result = { error: error.code + ': ' + error.message } })
 `
@@ -129,6 +137,15 @@ export async function expectedText() {
   for await (const piece of here.generate('Once upon a time', options)) text += piece.text
   here.dispose()
   return text
+}
+
+/** Its answer to a message. */
+export async function expectedReply() {
+  const here = await Itera.load(model, { simd: 'simd128' })
+  let reply = ''
+  for await (const piece of here.chat().send('Once upon a time', options)) reply += piece.text
+  here.dispose()
+  return reply
 }
 
 /**

@@ -1,17 +1,21 @@
-// A first visit to the exported page on this machine: weight, first paint, and when the model is ready.
+// A first visit to the exported page on this machine: weight, first paint, and when the model is ready. Weights are those
+// of files as they are, without a server's compression and without the model: `first_visit` is what the page asks for
+// until the model is ready, threads' headers sent; `precache` what the service worker fetches behind that, for visits
+// without a network.
 //
-//   node tests/bench/first-visit.mjs [--browser chromium|firefox] [--repeat 5]
+//   node tests/bench/first-visit.mjs [--browser chromium|firefox] [--repeat 5] [--files]
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { gzipSync } from 'node:zlib'
 import { exportSite } from '../../demo/export.mjs'
-import { serve } from '../../demo/serve.mjs'
 import { browsers } from '../browser/harness.mjs'
+import { weighedHost } from '../browser/support/weight.mjs'
 
-const { values } = parseArgs({ options: { browser: { type: 'string', default: 'chromium' }, repeat: { type: 'string', default: '5' } } })
+const { values } = parseArgs({ options: {
+  browser: { type: 'string', default: 'chromium' }, repeat: { type: 'string', default: '5' }, files: { type: 'boolean' },
+} })
 const browser = browsers.find(({ name }) => name === values.browser)
 if (!browser || browser.missing) throw new Error(browser?.missing || `unknown browser ${values.browser}`)
 const median = numbers => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]
@@ -19,38 +23,34 @@ const median = numbers => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]
 const folder = await mkdtemp(path.join(os.tmpdir(), 'itera-site-'))
 await exportSite(folder)
 const runs = []
-const files = new Map()
+let weights
 for (let run = 0; run < Number(values.repeat); run++) {
   // Another port is another origin: nothing of the run before is in a cache.
-  const server = await serve({ port: 0, mounts: { '': folder, web: path.join(folder, 'web'), models: path.join(folder, 'models') } })
+  const host = await weighedHost(folder)
   const page = await browser.launch()
-  if (browser.name === 'chromium') {
-    page.raw.on('response', async response => {
-      const { pathname } = new URL(response.url())
-      if (!pathname.endsWith('.gguf')) files.set(pathname, await response.body().catch(() => Buffer.alloc(0)))
-    })
-  }
-  await page.goto(`${server.url}/pages-none`).catch(() => {})    // the browser itself has started
-  await page.goto(`${server.url}/`)
-  const ready = await page.evaluate(() => new Promise(resolve => {
-    const look = () => (document.documentElement.dataset.state === 'ready' ? resolve(performance.now()) : setTimeout(look, 5))
-    look()
-  }))
-  const paint = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN)
-  runs.push({ paint, ready })
+  await page.goto(`${host.url}/pages-none`).catch(() => {})    // the browser itself has started
+  await page.goto(`${host.url}/`)
+  await page.waitFor(() => performance.getEntriesByName('model-ready').length > 0)
+  const times = await page.evaluate(() => ['first-contentful-paint', 'model-ready'].map(name =>
+    performance.getEntriesByName(name)[0]?.startTime ?? NaN))
+  const ready = new Map(host.weights.page)
+  runs.push(times)
+  await page.waitFor(() => document.documentElement.dataset.offline === 'ready').catch(() => {})
+  weights = { first_visit: ready, precache: host.weights.precache }
   await page.close()
-  await server.close()
+  await host.close()
 }
 await rm(folder, { recursive: true, force: true })
-files.delete('/pages-none')
-const bytes = [...files.values()]
+const sum = files => ({ files: files.size, bytes: [...files.values()].reduce((sum, bytes) => sum + bytes, 0) })
+if (values.files) {
+  for (const [kind, files] of Object.entries(weights)) {
+    for (const [name, bytes] of [...files].sort((a, b) => b[1] - a[1])) console.log(`${kind}\t${bytes}\t${name}`)
+  }
+}
 console.log(JSON.stringify({
   browser: browser.name,
-  first_paint_ms: Math.round(median(runs.map(({ paint }) => paint))),
-  model_ready_ms: Math.round(median(runs.map(({ ready }) => ready))),
-  ...bytes.length && {
-    files: bytes.length,
-    bytes: bytes.reduce((sum, { length }) => sum + length, 0),
-    gzipped: bytes.reduce((sum, body) => sum + gzipSync(body).length, 0),
-  },
+  first_paint_ms: Math.round(median(runs.map(([paint]) => paint))),
+  model_ready_ms: Math.round(median(runs.map(([, ready]) => ready))),
+  first_visit: sum(weights.first_visit),
+  precache: sum(weights.precache),
 }))

@@ -1,16 +1,19 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { describe, it } from 'node:test'
+import { createChatTemplate, hasChatTemplate } from '../../web/src/chat-template.js'
+import { loadTemplateEngine } from '../../web/src/template-engine.js'
 import { createTokenizer } from '../../web/src/tokenizer.js'
 import { strftime } from '../../web/src/strftime.js'
 import { goldenMetadata } from './support/golden-tokenizer.mjs'
 
 const engine = new URL('../../web/dist/jinja.js', import.meta.url)
 const skip = existsSync(engine) ? false : 'web/dist/jinja.js is not built: run "make build"'
-const { createChatTemplate } = skip ? {} : await import('../../web/src/chat-template.js')
+const jinja = skip ? undefined : await loadTemplateEngine()
 
 const tokenizer = createTokenizer(goldenMetadata())
-const make = source => createChatTemplate(goldenMetadata({ 'tokenizer.chat_template': source }), tokenizer)
+const withTemplate = source => goldenMetadata({ 'tokenizer.chat_template': source })
+const make = source => createChatTemplate(withTemplate(source), tokenizer, jinja)
 const conversation = [
   { role: 'system', content: 'You tell stories.' },
   { role: 'user', content: 'One about a fox.' },
@@ -81,9 +84,10 @@ const granite = `{%- set ns = namespace(system='', first=0) %}
 {%- endif %}`
 
 describe('chat template', { skip }, () => {
-  it('is null for a file without one', () => {
-    assert.equal(createChatTemplate(goldenMetadata(), tokenizer), null)
-    assert.equal(make(''), null)
+  it('is looked for in the header', () => {
+    assert.equal(hasChatTemplate(goldenMetadata()), false)
+    assert.equal(hasChatTemplate(withTemplate('')), false)
+    assert.equal(hasChatTemplate(withTemplate(chatml)), true)
   })
 
   it('renders in the manner of ChatML', () => {
@@ -129,7 +133,7 @@ describe('chat template', { skip }, () => {
 
   it('uses the second template of a file for tools', () => {
     const template = createChatTemplate(goldenMetadata({
-      'tokenizer.chat_template': 'plain', 'tokenizer.chat_template.tool_use': '{{ tools[0].name }}' }), tokenizer)
+      'tokenizer.chat_template': 'plain', 'tokenizer.chat_template.tool_use': '{{ tools[0].name }}' }), tokenizer, jinja)
     assert.equal(template.render(conversation), 'plain')
     assert.equal(template.render(conversation, { tools: [{ name: 'weather' }] }), 'weather')
   })

@@ -29,7 +29,7 @@ const replace = others => ({
 const worker = await build({
   ...common,
   entryPoints: [file('../src/worker.js')],
-  plugins: [replace({ 'engine-file.js': 'no-engine-file.js' })],
+  plugins: [replace({ 'engine-file.js': 'no-engine-file.js', 'template-engine.js': 'template-engine.js' })],
 })
 
 await build({

@@ -98,6 +98,7 @@ export class ChatSession {
     this.#checkIdle()
     this.#busy = true
     try {
+      await this.#engine.prepareToRender()
       const rendered = this.#engine.render(turn.messages)
       const place = this.#choosePlace(rendered)
       if (turn.seeded || !this.#random.state) this.#random = { seed: turn.options.seed, state: null }
@@ -332,6 +333,7 @@ export class ChatSession {
    * @param {AbortSignal} signal
    */
   async readOpening(messages, signal) {
+    await this.#engine.prepareToRender()
     const tokens = this.#engine.openingTokens(messages)
     const whole = await this.#session.prefill(tokens, signal, piece => this.#fed.push(...piece))
     if (!whole) throw new IteraError('aborted', 'reading the prompt was aborted')

@@ -5,9 +5,11 @@
  * evaluation steps, so that one that never ends, or that grows without end, becomes an error instead of a stuck worker.
  */
 
-import { Environment, Interpreter, parse, tokenize } from '../dist/jinja.js'
 import { IteraError } from './errors.js'
 import { strftime } from './strftime.js'
+import { loadTemplateEngine } from './template-engine.js'
+
+/** @typedef {import('./template-engine.js').TemplateEngine} TemplateEngine */
 
 /**
  * @typedef {object} Message
@@ -23,6 +25,14 @@ import { strftime } from './strftime.js'
  * @property {Record<string, any>} [variables]  further names the template may look at
  */
 
+/**
+ * @typedef {object} ChatTemplate
+ * @property {string} source
+ * @property {string} toolSource
+ * @property {() => Promise<void>} prepare  must have been done once before the first render
+ * @property {(messages: Message[], options?: RenderOptions) => string} render
+ */
+
 /** The longest templates in use are near 20 kB. */
 const maxTemplateLength = 1 << 18
 
@@ -36,26 +46,39 @@ const stepsOfRound = 8
 const maxRange = 10_000
 
 /**
+ * Does this file have a template? A model without one only completes text.
+ *
  * @param {{ get(key: string): any }} metadata
- * @param {import('./tokenizer.js').Tokenizer | null} [tokenizer]  for the texts of BOS, EOS and their like
- * @returns {{ source: string, toolSource: string, render(messages: Message[], options?: RenderOptions): string } | null}
- *   null for a file without a template: such a model only completes text
  */
-export function createChatTemplate(metadata, tokenizer) {
+export const hasChatTemplate = metadata => ![undefined, null, ''].includes(metadata.get('tokenizer.chat_template'))
+
+/**
+ * @param {{ get(key: string): any }} metadata  of a file that has a template
+ * @param {import('./tokenizer.js').Tokenizer | null} tokenizer  for the texts of BOS, EOS and their like
+ * @param {TemplateEngine} [engine]  where it has been loaded already
+ * @returns {ChatTemplate}
+ */
+export function createChatTemplate(metadata, tokenizer, engine) {
   const source = metadata.get('tokenizer.chat_template')
-  if (source === undefined || source === null || source === '') return null
   // Some files carry a second template for conversations with tools.
   const toolSource = metadata.get('tokenizer.chat_template.tool_use') || source
+  const loaded = () => {
+    if (engine) return engine
+    throw new IteraError('internal', 'the template engine was not prepared')
+  }
+  const Interpreter = once(() => boundedInterpreter(loaded()))
   // Read at first use: a model with a broken template still loads, and completes text.
-  const program = once(() => parseTemplate(source))
-  const toolProgram = once(() => parseTemplate(toolSource))
+  const program = once(() => parseTemplate(loaded(), source))
+  const toolProgram = once(() => parseTemplate(loaded(), toolSource))
 
   return {
     source,
     toolSource,
+    async prepare() { engine ??= await loadTemplateEngine() },
     render(messages, { addGenerationPrompt = true, tools, documents, variables } = {}) {
       checkMessages(messages)
-      return run(tools ? toolProgram() : program(), {
+      const interpreter = new (Interpreter())(new (loaded().Environment)())
+      return run(interpreter, tools ? toolProgram() : program(), {
         bos_token: tokenizer?.roleText('bos') ?? '',
         eos_token: tokenizer?.roleText('eos') ?? '',
         unk_token: tokenizer?.roleText('unknown') ?? '',
@@ -81,8 +104,8 @@ function once(make) {
   return () => (made ??= { value: make() }).value
 }
 
-/** @param {unknown} source */
-function parseTemplate(source) {
+/** @param {TemplateEngine} engine @param {unknown} source */
+function parseTemplate({ parse, tokenize }, source) {
   if (typeof source !== 'string') throw new IteraError('template', 'tokenizer.chat_template is not a text')
   if (source.length > maxTemplateLength) {
     throw new IteraError('template',
@@ -105,15 +128,15 @@ function checkMessages(messages) {
 }
 
 /**
+ * @param {InstanceType<TemplateEngine['Interpreter']>} interpreter
  * @param {any} program
  * @param {Record<string, any>} variables
  * @returns {string}
  */
-function run(program, variables) {
+function run(interpreter, program, variables) {
   try {
-    const environment = new Environment()
-    for (const [name, value] of Object.entries({ ...builtins(), ...variables })) environment.set(name, value)
-    return String(new BoundedInterpreter(environment).run(program).value)
+    for (const [name, value] of Object.entries({ ...builtins(), ...variables })) interpreter.global.set(name, value)
+    return String(interpreter.run(program).value)
   } catch (cause) {
     throw templateError('the chat template failed', cause)
   }
@@ -137,34 +160,36 @@ function boundedRange(start, stop, step = 1) {
   return Array.from({ length }, (_, i) => start + i * step)
 }
 
-/** Counts what a template does and stops it at the limit. */
-class BoundedInterpreter extends Interpreter {
-  #steps = 0
-  /** Expressions that a loop walks over. @type {WeakSet<object>} */
-  #walked = new WeakSet()
+/** An interpreter that counts what a template does and stops it at the limit. @param {TemplateEngine} engine */
+function boundedInterpreter({ Interpreter }) {
+  return class extends Interpreter {
+    #steps = 0
+    /** Expressions that a loop walks over. @type {WeakSet<object>} */
+    #walked = new WeakSet()
 
-  /**
-   * @param {any} node
-   * @param {any} environment
-   * @returns {any}
-   */
-  evaluate(node, environment) {
-    if (node?.type === 'For') {
-      const { iterable } = node
-      this.#walked.add(iterable.type === 'SelectExpression' ? iterable.lhs : iterable)
+    /**
+     * @param {any} node
+     * @param {any} environment
+     * @returns {any}
+     */
+    evaluate(node, environment) {
+      if (node?.type === 'For') {
+        const { iterable } = node
+        this.#walked.add(iterable.type === 'SelectExpression' ? iterable.lhs : iterable)
+      }
+      this.#count(1)
+      const result = super.evaluate(node, environment)
+      // What was made counts by its size, a name that merely refers to it does not; walking over it counts in any case.
+      if (node && this.#walked.has(node)) this.#count(stepsOfRound * sizeOf(result?.value))
+      else if (node?.type !== 'Identifier') this.#count(sizeOf(result?.value))
+      return result
     }
-    this.#count(1)
-    const result = super.evaluate(node, environment)
-    // What was made counts by its size, a name that merely refers to it does not; walking over it counts in any case.
-    if (node && this.#walked.has(node)) this.#count(stepsOfRound * sizeOf(result?.value))
-    else if (node?.type !== 'Identifier') this.#count(sizeOf(result?.value))
-    return result
-  }
 
-  /** @param {number} steps */
-  #count(steps) {
-    this.#steps += steps
-    if (this.#steps > maxSteps) throw new Error(`it does not end within ${maxSteps} steps`)
+    /** @param {number} steps */
+    #count(steps) {
+      this.#steps += steps
+      if (this.#steps > maxSteps) throw new Error(`it does not end within ${maxSteps} steps`)
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { createChatTemplate } from './chat-template.js'
+import { createChatTemplate, hasChatTemplate } from './chat-template.js'
 import { ChatSession, commonLength } from './chat-session.js'
 import { IteraError } from './errors.js'
 import { checkTokens } from './evaluate.js'
@@ -59,7 +59,7 @@ export class Engine {
   #tokenizer = null
   /** @type {IteraError | null} */
   #tokenizerError = null
-  /** @type {ReturnType<typeof createChatTemplate>} */
+  /** @type {import('./chat-template.js').ChatTemplate | null} */
   #template = null
   /** Kept for the next completion, so that a page that generates often does not allocate often. @type {Session | null} */
   #idle = null
@@ -121,7 +121,7 @@ export class Engine {
     metadata.forget(TOKENIZER_ARRAYS)
     const eos = metadata.get('tokenizer.ggml.eos_token_id')
     this.endOfGeneration = this.#tokenizer?.endOfGeneration ?? new Set(typeof eos === 'number' ? [eos] : [])
-    this.#template = this.#tokenizer && createChatTemplate(metadata, this.#tokenizer)
+    this.#template = this.#tokenizer && hasChatTemplate(metadata) ? createChatTemplate(metadata, this.#tokenizer) : null
   }
 
   /** A model that can say tokens which its tokenizer does not have would fail in mid-sentence: better now. */
@@ -177,6 +177,9 @@ export class Engine {
 
   /** @param {number} token */
   tokenText(token) { return this.#tokenizer?.tokenText(token) ?? '' }
+
+  /** Fetches what `render` needs; once is enough. */
+  async prepareToRender() { await this.#template?.prepare() }
 
   /**
    * The prompt of a conversation, as the model was trained to read it.

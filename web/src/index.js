@@ -15,7 +15,9 @@ import { describeSource } from './source.js'
 import { checkThreads } from './threads.js'
 
 export { IteraError } from './errors.js'
-export { benchmark } from './bench.js'
+
+/** @type {typeof import('./bench.js').benchmark} */
+export const benchmark = async (source, options) => (await import('./bench.js')).benchmark(source, options)
 
 export const Itera = {
   /**

@@ -16,6 +16,9 @@ import { HelperRequests } from './threads.js'
  * @typedef {import('./protocol.js').RequestMessage} RequestMessage
  */
 
+/** How long after loading a model what its conversations need is fetched, unless they begin before. */
+const PREPARE_MS = 1000
+
 /** @type {Engine | null} */
 let loaded = null
 
@@ -40,6 +43,8 @@ const handlers = {
   async [Request.load](args, context) {
     const { engine, info } = await Engine.load({ ...args, spawn: helpers.by(context.emit) }, context)
     loaded = engine
+    // Not while the page still begins; the first conversation need not wait for it either.
+    if (info.hasChatTemplate) setTimeout(() => engine.prepareToRender().catch(() => { /* then it will tell */ }), PREPARE_MS)
     return info
   },
   [Request.download]: (args, context) => download(args, context),

@@ -1,7 +1,7 @@
 /**
  * Chat completions out of the events of the worker: first as chunks, and from chunks as a whole.
  *
- * @typedef {import('./index.js').ChoiceEvent} ChoiceEvent
+ * @typedef {import('./requests.js').ChoiceEvent} ChoiceEvent
  * @typedef {import('./types.d.ts').ChatCompletionChunk} ChatCompletionChunk
  * @typedef {import('./types.d.ts').ChatCompletion} ChatCompletion
  * @typedef {ChatCompletionChunk['choices'][number]} ChunkChoice

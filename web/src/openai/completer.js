@@ -49,6 +49,7 @@ export class Completer {
    */
   async run(request, context) {
     const { options, count, grammar, grammarLibrary = '' } = request
+    if ('messages' in request.prompt) await this.#engine.prepareToRender()
     const { rendered, tokens } = this.#read(request.prompt)
     // A grammar that is wrong is told before anything is read.
     const matcher = async () => grammar && await this.#grammars.matcher(grammar, grammarLibrary)

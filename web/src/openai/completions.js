@@ -2,7 +2,7 @@
  * Completions of a text, the older interface, out of the events of the worker: first as chunks, and from chunks as a
  * whole.
  *
- * @typedef {import('./index.js').ChoiceEvent} ChoiceEvent
+ * @typedef {import('./requests.js').ChoiceEvent} ChoiceEvent
  * @typedef {import('./chat.js').ChunkJob} ChunkJob
  * @typedef {import('./types.d.ts').Completion} Completion
  * @typedef {import('./types.d.ts').CompletionChoice} CompletionChoice
