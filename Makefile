@@ -19,11 +19,11 @@ MODEL    ?= models/story-boot-q8_0.gguf
 
 # Sorted, so that objects are linked in the same order everywhere.
 ALL_SOURCES := $(sort $(shell find src -name '*.c'))
-# The trainer is built in a way of its own, below.
+# A file of src/native is a program, a folder there the rest of one. The trainer is built in a way of its own, below.
 PROGRAMS    := $(filter-out train,$(patsubst src/native/%.c,%,$(wildcard src/native/*.c)))
 # The library holds all of src but the programs; wasm leaves out the trainer as well.
 LIB_SOURCES  := $(filter-out src/native/%,$(ALL_SOURCES))
-WASM_SOURCES := $(filter-out src/train/%,$(LIB_SOURCES)) wasm/exports.c wasm/exports_quantize.c
+WASM_SOURCES := $(filter-out src/train/%,$(LIB_SOURCES)) $(sort $(wildcard wasm/*.c))
 C_TESTS      := $(patsubst tests/c/%.c,%,$(wildcard tests/c/test_*.c))
 FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
@@ -145,7 +145,7 @@ TRAIN_CFLAGS := -O3 -march=native $(TRAIN_VECTORS) -ffp-contract=fast -fno-math-
     -fopenmp -DITERA_USE_DNNL
 TRAIN_LIBS   := $(shell echo '\#include <oneapi/dnnl/dnnl.h>' | $(CC) -E - >/dev/null 2>&1 && echo -ldnnl)
 TRAIN_OBJECTS := $(patsubst %.c,build/train/%.o,src/native/train.c \
-    $(filter src/train/% src/base/% src/gguf/% src/quant/%,$(LIB_SOURCES)))
+    $(filter src/native/train/%,$(ALL_SOURCES)) $(filter src/train/% src/base/% src/gguf/% src/quant/%,$(LIB_SOURCES)))
 build/train/%.o: %.c Makefile | setup
 	@mkdir -p $(@D)
 	$(call say,  CC   train $<)

@@ -1,11 +1,10 @@
-/* What `itera quantize` needs beyond exports.c. Linked into the scalar module only: pages never quantize, so
- * the modules that they load do not carry it. Conventions are those of exports.c, but failures have a text
+/* What `itera quantize` needs beyond a writer. Linked into the scalar module only: pages never quantize, so
+ * the modules that they load do not carry it. Conventions are those of exports.h, but failures have a text
  * of their own here. */
+#include "exports.h"
 #include "gguf/gguf.h"
 #include "gguf/writer.h"
 #include "quant/quantize.h"
-
-#define EXPORT(name) __attribute__((used, export_name(#name)))
 
 #define PIECE 2048 /* values expanded at a time: whole blocks of every type, little enough for the stack */
 

@@ -15,8 +15,8 @@ WASM_FEATURES_relaxed-threads := $(WASM_FEATURES_relaxed) $(WASM_THREADS)
 WASM_LEAVE_OUT_scalar  := %_simd128.c %_relaxed.c
 WASM_LEAVE_OUT_simd128 := %_relaxed.c wasm/exports_quantize.c  # `itera quantize` loads the scalar module
 WASM_LEAVE_OUT_relaxed := wasm/exports_quantize.c
-WASM_LEAVE_OUT_simd128-threads := $(WASM_LEAVE_OUT_simd128)
-WASM_LEAVE_OUT_relaxed-threads := $(WASM_LEAVE_OUT_relaxed)
+WASM_LEAVE_OUT_simd128-threads := $(WASM_LEAVE_OUT_simd128) wasm/exports_writer.c  # files are written on one thread
+WASM_LEAVE_OUT_relaxed-threads := $(WASM_LEAVE_OUT_relaxed) wasm/exports_writer.c
 
 # ---- compiling
 WASM_CFLAGS := -std=c11 -Isrc
@@ -26,7 +26,7 @@ WASM_CFLAGS += -DNDEBUG                 # asserts guard our own mistakes and run
 WASM_CFLAGS += -ffp-contract=off        # a*b+c rounds twice, as in the scalar reference; fusing is by intrinsic
 WASM_CFLAGS += -fno-math-errno          # sqrtf becomes one instruction; nobody reads errno
 # No -ffast-math: infinities serve as masks, and sums keep their lane order so that variants agree.
-WASM_CFLAGS += -fvisibility=hidden      # only what exports.c marks with export_name is exported
+WASM_CFLAGS += -fvisibility=hidden      # only what wasm/exports*.c mark with export_name is exported
 
 # Of the scalar reference a SIMD module needs the results only: a loop that the compiler turned into vectors
 # would be larger, and no use.

@@ -30,13 +30,16 @@ function flags(kind) {
 }
 
 function compile() {
-  const listed = readdirSync(path.join(values.tree, 'src'), { recursive: true }).map(name => `src/${name}`)
+  const listed = [
+    ...readdirSync(path.join(values.tree, 'src'), { recursive: true }).map(name => `src/${name}`),
+    ...readdirSync(path.join(values.tree, 'wasm')).map(name => `wasm/${name}`).filter(name => !name.endsWith('_quantize.c')),
+  ]
   const left = { relaxed: /^$/, simd128: /_relaxed\.c$/, scalar: /_(simd128|relaxed)\.c$/ }[values.simd]
   const sources = listed.filter(name => name.endsWith('.c') && !/^src\/(train|native)\//.test(name) && !left.test(name))
   const out = `profile-${values.simd}.wasm`
   mkdirSync(path.join(root, 'build/bench'), { recursive: true })
   execFileSync(path.join(root, 'build/toolchain/emcc'), [
-    ...flags('WASM_CFLAGS'), ...flags(`WASM_FEATURES_${values.simd}`), ...sources, 'wasm/exports.c',
+    ...flags('WASM_CFLAGS'), ...flags(`WASM_FEATURES_${values.simd}`), ...sources,
     ...flags('WASM_LDFLAGS'), '--profiling-funcs', '-Wno-version-check', '-o', path.join(root, 'build/bench', out),
   ], { cwd: values.tree, stdio: 'inherit' })
   return out
