@@ -38,9 +38,10 @@ from what happened, and nothing it says is true. It has no chat template. It was
 children, but what it makes of a beginning is not checked by anybody.`,
   },
   chat: {
-    title: 'itera-chat', stages: ['base', 'teacher-a', 'chat'], make: 'data base teachers chat cards',
+    title: 'itera-chat', stages: ['base', 'teacher-c', 'story', 'chat'],
+    make: 'data base teachers imagine story chat cards',
     summary: 'A small talker and storyteller: it chats in simple words, tells a story about what you ask for, and says so when it does not know.',
-    data: `What the first two stages of itera-story learnt from (its card says what that is), then: lessons of our own (\`recipes/chat/lessons.mjs\`); stories of the
+    data: `What itera-story learnt from (its card says what that is), then: lessons of our own (\`recipes/chat/lessons.mjs\`); stories of the
 same sources as answers to requests (\`recipes/chat/story-requests.mjs\`); Microsoft's chit-chat questions (MIT), ChatterBot's corpus
 (BSD-3-Clause), short answers of databricks-dolly-15k (CC BY-SA 3.0) and of OpenTriviaQA (CC BY-SA 4.0).`,
     limits: `Thirteen million parameters know next to nothing: facts outside of the commonest are wrong or made up, sums go wrong beyond small
@@ -48,9 +49,10 @@ numbers, and a long conversation loses its thread. It may contradict itself abou
 what it does not know. Do not rely on anything it says.`,
   },
   micro: {
-    title: 'itera-micro', stages: ['micro'], make: 'data base teachers imagine micro cards',
+    title: 'itera-micro', stages: ['micro'], make: 'data base teachers imagine story micro cards',
     summary: 'The smallest that still tells a story: less than a megabyte.',
-    data: `${storyData[0].toUpperCase()}${storyData.slice(1)}; and stories that two teachers of itera-story made up.`,
+    data: `${storyData[0].toUpperCase()}${storyData.slice(1)}; and stories that
+itera-story and two of its teachers made up.`,
     limits: 'As itera-story, only more so: it loses the thread after a few sentences.',
   },
 }

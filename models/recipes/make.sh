@@ -4,9 +4,11 @@
 #   data      tokenizers and token files
 #   base      the model that most of the others begin from
 #   teachers  three models, each trained another way, for story to learn from
-#   imagine   stories that two of them make up, for story and micro
-#   story     itera-story, from a teacher        chat   itera-chat, from a teacher
-#   micro     itera-micro                        cards  quantized files, measures, pictures and cards in models/
+#   imagine   stories that two of them make up
+#   story     itera-story, from a teacher
+#   chat      itera-chat, from story
+#   micro     itera-micro, of the text and of what story makes up
+#   cards     quantized files, measures, pictures and cards in models/
 #
 # Without a stage it makes all of them. Everything on the way lies in build/train/; a stage that was stopped goes on
 # where it was. The text is not in the repository: it lies in ../shared/data, one folder a source, with its licence.
@@ -68,18 +70,28 @@ stage_teachers() {
     train teacher-c --init $out/base.gguf
 }
 
+# imagine MODEL SEED TEXT [TEMPERATURE TOP_P]
+imagine() {
+    if [ -e $out/$3.txt ]; then return; fi
+    node $recipes/imagine.mjs $out/$1.gguf 1000000 $2 $out/$3.part "${4:-1}" "${5:-0.98}"
+    mv $out/$3.part $out/$3.txt
+}
+
 stage_imagine() {
-    node $recipes/imagine.mjs $out/teacher-a.gguf 1000000 1000 $out/imagined-a.txt
-    node $recipes/imagine.mjs $out/teacher-b.gguf 1000000 2000000 $out/imagined-b.txt
+    imagine teacher-a 1000 imagined-a
+    imagine teacher-b 2000000 imagined-b
     tokens story
-    tokens micro
 }
 
 stage_story() {
     train story --init $out/teacher-c.gguf --teacher $out/teacher-a.gguf,$out/teacher-b.gguf,$out/teacher-c.gguf
 }
-stage_chat() { train chat --init $out/teacher-a.gguf; }
-stage_micro() { train micro; }
+stage_chat() { train chat --init $out/story.gguf; }
+stage_micro() {
+    imagine story 5000000 imagined-c 0.9 0.95
+    tokens micro
+    train micro
+}
 stage_cards() {
     node $recipes/credits.mjs
     node $recipes/cards.mjs
