@@ -15,8 +15,12 @@ import { breathe } from './platform.js'
  */
 const forms = Object.freeze({ f32: 0, f16: 1 })
 
-/** As many tokens as the core takes through its layers at once: smaller pieces would be slower. */
-export const PREFILL_PIECE = 64
+/** As many tokens as the core takes through its layers at once (ITERA_BATCH): smaller pieces would be slower. */
+const PREFILL_PIECE = 64
+
+/** Larger pieces save the head's product at the end of each, but an abort has to wait for the end of one. */
+const LARGEST_PIECE = 8 * PREFILL_PIECE
+const PIECE_MS = 60
 
 /** As the core cuts them: ITERA_SNAPSHOT_PIECE. */
 const SAVE_PIECE = 1 << 20
@@ -68,12 +72,15 @@ export class Session {
    * @returns {Promise<boolean>} false when aborted before the end
    */
   async prefill(tokens, signal, onFed, cuts = []) {
+    let size = PREFILL_PIECE
     for (let start = 0, end = 0; start < tokens.length; start = end) {
       if (start > 0) await breathe()
       if (signal?.aborted) return false
-      end = Math.min(start + PREFILL_PIECE, tokens.length, cuts.find(cut => cut > start) ?? Infinity)
+      end = Math.min(start + size, tokens.length, cuts.find(cut => cut > start) ?? Infinity)
       const piece = tokens.subarray(start, end)
+      const begun = performance.now()
       this.feed(piece)
+      if (performance.now() - begun < PIECE_MS / 2) size = Math.min(2 * size, LARGEST_PIECE)
       onFed?.(piece)
     }
     return true
