@@ -17,7 +17,6 @@ const models = path.join(root, 'models')
 const data = path.join(root, '../shared/data')
 const heldout = path.join(data, 'tinystories/tinystories_heldout.txt')
 const TYPES = ['q8_0', 'q4_k_m', 'mixed', 'q4_0']
-const SHIPPED = 'mixed'
 const SEEDS = [1, 2, 3]
 
 const storyData = `TinyStories excerpts (CDLA-Sharing-1.0); picture-book texts of Pratham Books' StoryWeaver and of African Storybook (CC BY 4.0,
@@ -27,7 +26,7 @@ const talkData = `the Self-dialogue Corpus (BSD-3-Clause), Synthetic-Persona-Cha
 
 const cards = {
   story: {
-    title: 'itera-story', stages: ['base', 'teacher-c', 'story'], teachers: ['teacher-a', 'teacher-b'],
+    title: 'itera-story', ship: 'mixed', stages: ['base', 'teacher-c', 'story'], teachers: ['teacher-a', 'teacher-b'],
     make: 'data base teachers imagine story cards',
     summary: 'A storyteller for small children: give it a beginning, and it goes on.',
     data: `First stage: ${storyData}; ${bookData}; ${talkData}. Second stage: the stories alone. Last stage:
@@ -38,7 +37,7 @@ from what happened, and nothing it says is true. It has no chat template. It was
 children, but what it makes of a beginning is not checked by anybody.`,
   },
   chat: {
-    title: 'itera-chat', stages: ['base', 'teacher-c', 'story', 'chat'],
+    title: 'itera-chat', ship: 'mixed', stages: ['base', 'teacher-c', 'story', 'chat'],
     make: 'data base teachers imagine story chat cards',
     summary: 'A small talker and storyteller: it chats in simple words, tells a story about what you ask for, and says so when it does not know.',
     data: `What itera-story learnt from (its card says what that is), then: lessons of our own (\`recipes/chat/lessons.mjs\`); stories of the
@@ -49,7 +48,7 @@ numbers, and a long conversation loses its thread. It may contradict itself abou
 what it does not know. Do not rely on anything it says.`,
   },
   micro: {
-    title: 'itera-micro', stages: ['micro'], make: 'data base teachers imagine story micro cards',
+    title: 'itera-micro', ship: 'q4_0', stages: ['micro'], make: 'data base teachers imagine story micro cards',
     summary: 'The smallest that still tells a story: less than a megabyte.',
     data: `${storyData[0].toUpperCase()}${storyData.slice(1)}; and stories that
 itera-story and two of its teachers made up.`,
@@ -75,10 +74,10 @@ function quantize(id) {
   return { exact, rows }
 }
 
-function quantizationTable({ exact, rows }, whole) {
+function quantizationTable({ exact, rows }, whole, ship) {
   const line = (type, bytes, bits) => `| ${type} | ${thousands(bytes)} | ${bits.toFixed(5)} | ${(100 * (bits / exact.bits_per_byte - 1)).toFixed(2)}% |`
   return ['| type | bytes | bits per byte | loss |', '| --- | --- | --- | --- |', line('as trained', statSync(whole).size, exact.bits_per_byte),
-    ...rows.map(({ type, bytes, bits }) => line(type === SHIPPED ? `**${type}** (this file)` : type, bytes, bits))].join('\n')
+    ...rows.map(({ type, bytes, bits }) => line(type === ship ? `**${type}** (this file)` : type, bytes, bits))].join('\n')
 }
 
 /** What the trainer was told and how long it took. @param {string[]} stages */
@@ -132,8 +131,8 @@ async function write(id) {
   const card = cards[id]
   const whole = path.join(out, `${id}.gguf`)
   const measured = quantize(id)
-  const shipped = path.join(models, `${card.title}-${SHIPPED}.gguf`)
-  copyFileSync(path.join(out, `itera-${id}-${SHIPPED}.gguf`), shipped)
+  const shipped = path.join(models, `${card.title}-${card.ship}.gguf`)
+  copyFileSync(path.join(out, `itera-${id}-${card.ship}.gguf`), shipped)
   const file = path.basename(shipped)
   const shape = json('inspect', shipped)
   const runs = training(card.stages)
@@ -143,7 +142,7 @@ async function write(id) {
   model.dispose()
   const compute = [...training(card.teachers ?? []), ...runs].map(({ name, steps, tokensPerStep, seconds, seed }) =>
     `\`recipes/${name}.conf\`: ${thousands(steps)} steps, ${(steps * tokensPerStep / 1e6).toFixed(1)} M tokens, ${Math.round(seconds / 60)} minutes, seed ${seed}`).join('; ')
-  const bits = measured.rows.find(({ type }) => type === SHIPPED).bits
+  const bits = measured.rows.find(({ type }) => type === card.ship).bits
   writeFileSync(path.join(models, `${card.title}.md`), `# ${card.title}
 
 ${card.summary}
@@ -169,7 +168,7 @@ ${card.data}
 
 Bits per byte by type, made by \`itera quantize\`:
 
-${quantizationTable(measured, whole)}
+${quantizationTable(measured, whole, card.ship)}
 
 ## Limits
 
