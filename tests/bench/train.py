@@ -167,8 +167,8 @@ def trainer(c, steps, folder):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--trainer', default='build/native/itera-train')
-    for name, value in dict(vocabulary=4096, width=384, layers=8, inner=768, state=64, heads=12, experts=8, used=2,
-                            expert_width=384, chunk=64, seq=512, batch=16, steps=3, rounds=2,
+    for name, value in dict(vocabulary=4096, width=256, layers=6, inner=512, state=64, heads=8, experts=8, used=2,
+                            expert_width=256, chunk=64, seq=256, batch=32, steps=3, rounds=2,
                             threads=len(os.sched_getaffinity(0))).items():
         p.add_argument('--' + name.replace('_', '-'), type=int, default=value)
     p.add_argument('--f32', action='store_true', help='both in f32')
