@@ -65,9 +65,14 @@ export function ask({ title, text = '', value, yes }) {
   dialog.showModal()
   if (value === undefined) byId('ask-yes').focus()
   else field.select()
-  return new Promise(resolve => dialog.addEventListener('close', () => {
-    resolve(dialog.returnValue === 'yes' ? field.value : null)
-  }, { once: true }))
+  return new Promise(resolve => {
+    const closed = () => {
+      if (dialog.open) return                           // the event of an earlier question comes late
+      dialog.removeEventListener('close', closed)
+      resolve(dialog.returnValue === 'yes' ? field.value : null)
+    }
+    dialog.addEventListener('close', closed)
+  })
 }
 
 byId('ask-no').addEventListener('click', () => /** @type {any} */ (byId('ask')).close())
