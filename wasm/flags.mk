@@ -33,7 +33,7 @@ WASM_CFLAGS += -fvisibility=hidden      # only what wasm/exports*.c mark with ex
 WASM_PLAIN := -fno-vectorize -fno-slp-vectorize
 WASM_SOURCE_FLAGS = $(if $(and $(filter-out scalar,$(1)),$(filter %_scalar.c,$(2))),$(WASM_PLAIN))
 # What runs once a token or once a file, and not once a weight, is compiled for size.
-WASM_SMALL := src/base/%.c src/gguf/%.c src/arch/%.c src/blocks/%.c wasm/%.c $(addprefix src/runtime/,model.c session.c snapshot.c trace.c)
+WASM_SMALL := $(filter-out src/base/hash.c,$(wildcard src/base/*.c)) src/gguf/%.c src/arch/%.c src/blocks/%.c wasm/%.c $(addprefix src/runtime/,model.c session.c snapshot.c trace.c)
 WASM_SOURCE_FLAGS += $(if $(filter $(WASM_SMALL),$(2)),-Oz)
 
 # ---- linking

@@ -24,18 +24,6 @@ for (const browser of browsers) {
       await server?.close()
     })
 
-    const choose = async name => {
-      await t.click('open-picker')
-      await t.page.waitFor(() => document.querySelector('[data-testid="model-row"]') !== null)
-      const index = await t.page.evaluate(name => [...document.querySelectorAll('[data-testid="model-row"]')]
-        .findIndex(row => row.textContent.includes(name)), name)
-      assert.ok(index >= 0, `${name} is offered`)
-      await t.page.evaluate(index => document.querySelectorAll('[data-testid="model-row"]')[index]
-        .querySelector('[data-testid="load-shipped"]').click(), index)
-      await t.page.waitFor(name => document.getElementById('model-name').textContent === name, name)
-      await t.settled()
-    }
-
     /** What it makes of the first suggestion. */
     const answer = async ({ kind, starters }) => {
       await t.press('new')
@@ -50,7 +38,7 @@ for (const browser of browsers) {
 
     for (const model of others) {
       it(`has ${model.name}`, async () => {
-        await choose(model.name)
+        await t.use(model.name)
         assert.match(await answer(model), WORDS)
       })
     }

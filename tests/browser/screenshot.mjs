@@ -4,7 +4,7 @@
 import { mkdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { launchChromium, serve } from './harness.mjs'
+import { launchChromium, serve, shippedModels } from './harness.mjs'
 import { handsOf } from './support/page.mjs'
 
 const folder = process.argv[2] ?? fileURLToPath(new URL('../../demo/screenshots/', import.meta.url))
@@ -22,15 +22,16 @@ async function earlier(t) {
 
 async function conversation(t) {
   await t.press('new')
-  await t.press('kind-chat')
   await t.seed(4)
-  await t.slide('maxTokens', 90)
-  await t.say('Once upon a time there was a little boat.')
-  await t.say('Then the wind came.')
+  await t.slide('temperature', 0.5)
+  await t.say('Hello! What can you do?')
+  await t.say('Tell me a story about a dragon who lost his hat.')
   await t.run(() => t.press('turn-again', -1))
 }
 
+/** A text of the storyteller. */
 async function manuscript(t, seed, starter = 0) {
+  await t.use('Itera Story')
   await t.press('new')
   await t.seed(seed)
   await t.run(() => t.press('starter', starter))

@@ -9,7 +9,7 @@ const openers = { itera: openItera, wllama: openWllama }
  * @returns {Promise<{ ttftMs: number, prompt: number, cached: number }[]>} a turn each
  */
 export async function turns({ engine, url, context, warmup, messages, gen, bias }) {
-  const { complete, close } = await openers[engine](url, context)
+  const { complete, close } = await openers[engine](url, context, bias)
   const request = prompt => ({ prompt, max_tokens: gen, temperature: 0, top_k: 1, logit_bias: bias, ignore_eos: true })
   try {
     // Compilers in tiers: other words than the conversation's, until figures settle.
@@ -28,12 +28,15 @@ export async function turns({ engine, url, context, warmup, messages, gen, bias 
   }
 }
 
-async function openItera(url, context) {
+async function openItera(url, context, bias) {
   const { Itera } = await import('/package/src/index.js')
   const model = await Itera.load(url, { threads: 1, cache: false, contextTokens: context })
   return {
     close: () => model.dispose(),
     complete: async ({ ignore_eos: _, top_k: __, ...request }) => {
+      // This interface goes to 100, and knows no other way to keep a model from ending its text.
+      request.logit_bias = { [model.info.eosToken ?? 0]: -100 }
+      for (const [token, value] of Object.entries(bias)) request.logit_bias[token] = Math.min(value, 100)
       const begin = performance.now()
       const stream = await model.openai.completions.create({ ...request, stream: true, stream_options: { include_usage: true } })
       const seen = await firstWord(stream, begin)

@@ -69,6 +69,15 @@ export function handsOf(page) {
       if (!one) throw new Error(`${found.length} of ${selector}`)
       one.click()
     }, [at(id), index]),
+    /** Takes another of the models that the page offers. */
+    async use(name) {
+      await hands.click('open-picker')
+      await page.waitFor(name => [...document.querySelectorAll('[data-testid="model-row"]')].some(row => row.dataset.name === name), name)
+      await page.evaluate(name => [...document.querySelectorAll('[data-testid="model-row"]')].find(row => row.dataset.name === name)
+        .querySelector('[data-testid="load-shipped"]').click(), name)
+      await page.waitFor(name => document.getElementById('model-name').textContent === name, name)
+      await hands.settled()
+    },
     settled: () => page.waitFor(() => document.documentElement.dataset.state === 'ready', undefined, 60_000),
     /** After a press that starts a run: it has begun and ended. */
     async run(begin) {

@@ -18,7 +18,8 @@ export async function weighedHost(folder, { isolate = true } = {}) {
     port: 0, isolate, mounts: { '': folder, demo: folder, web: path.join(folder, 'web'), models: path.join(folder, 'models') },
     onAnswer(request, response) {
       const name = (request.url ?? '').split('?')[0]
-      if (response.statusCode !== 200 || name.endsWith('.gguf')) return      // a whole file, then
+      // A whole file, then. Who went away before the answer got none.
+      if (!response.headersSent || response.statusCode !== 200 || name.endsWith('.gguf')) return
       const forKeeping = request.headers['service-worker'] === 'script' || /\/sw\.js$/.test(request.headers.referer ?? '')
       const files = forKeeping ? weights.precache : weights.page
       files.set(name, (files.get(name) ?? 0) + statSync(path.join(folder, name === '/' ? 'index.html' : name)).size)
