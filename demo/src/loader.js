@@ -15,9 +15,6 @@ import * as format from './format.js'
  * @property {string[]} [starters]
  */
 
-/** How often the figures change; faster than this they cannot be read. */
-const REPAINT_MS = 100
-
 /** What is the matter when bytes do not simply come. @type {Record<string, string>} */
 const STATUS = { retrying: 'Connection lost, trying again:', waiting: 'Another tab is downloading' }
 
@@ -51,14 +48,11 @@ export class Loader {
     byId('loading').hidden = false
 
     const started = performance.now()
-    let painted = 0
     const onProgress = (/** @type {import('itera-lite').Progress} */ progress) => {
       const { loaded, total = source.bytes, cached = 0, status } = progress
       this.cacheError = progress.cacheError
       const now = performance.now()
       const whole = Boolean(total) && loaded >= /** @type {number} */ (total)
-      if (now - painted < REPAINT_MS && !whole) return
-      painted = now
       if (total) bar.value = Math.min(loaded / total, 1)
       const fetched = loaded - cached
       const local = !downloading || (cached > 0 && fetched === 0)
