@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
 
 import { hostileServer, noise, sentAgain } from '../node/support/hostile-server.mjs'
+import { Kills } from '../node/support/kills.mjs'
 import { createRandom, seed } from '../node/support/random.mjs'
 import { browsers, serve } from './harness.mjs'
 
@@ -45,37 +46,22 @@ describe('a download under fire', () => {
       const main = await browser.launch()
       const open = () => browser.name === 'chromium' ? main.raw.context().newPage() : main.raw.browser().newPage()
       try {
-        let kills = 0
+        const kills = new Kills({ server, random, chunkBytes: CHUNK, wanted })
         let files = 0
-        while (kills < wanted) {
+        while (!kills.done) {
           const bytes = noise(BYTES, seed + files)
           const path = `/model-${files++}`
           const url = server.url + path
           server.files.set(path, { bytes, etag: `"${files}"` })
           server.log.length = 0
-          const killsBefore = kills
+          const killsBefore = kills.count
           const hash = createHash('sha256').update(bytes).digest('hex')
           const options = { chunkBytes: CHUNK, requestBytes: CHUNK, retryDelay: 1, retries: 100 }
           let tab = await open()
           for (let outcome = null; !outcome;) {
             await tab.goto(`${site.url}/pages/blank.html`)
             /** Settled when this tab is to be closed. @type {Promise<void>} */
-            const closing = new Promise(close => {
-              const next = () => {
-                // Mostly anywhere; sometimes just as a chunk is complete, to hit what happens then.
-                const onBorder = random() < 0.3
-                const wait = onBorder ? (1 + Math.floor(random() * 4)) * CHUNK : Math.ceil(random() * 4 * CHUNK)
-                const cutting = random() < 0.4
-                server.after(wait, cut => {
-                  kills++
-                  if (!cutting) return setTimeout(() => close(), onBorder ? random() * 8 : 0)
-                  if (kills < wanted) next()
-                  cut()
-                }, { hold: !onBorder && !cutting })
-              }
-              if (kills < wanted) next()
-              else server.disarm()
-            })
+            const closing = new Promise(resolve => kills.arm(resolve))
             await tab.evaluate(begin, { url, options })
             let closed = false
             void closing.then(() => { closed = true })
@@ -94,7 +80,8 @@ describe('a download under fire', () => {
           const again = sentAgain(server.log)
           assert.ok(again.every(count => count <= CHUNK), `${path} sent ${Math.max(...again)} bytes again at once`)
           const sum = again.reduce((a, b) => a + b, 0)
-          assert.ok(sum <= (kills - killsBefore) * CHUNK, `${path} sent ${sum} bytes again after ${kills - killsBefore} kills`)
+          const hits = kills.count - killsBefore
+          assert.ok(sum <= hits * CHUNK, `${path} sent ${sum} bytes again after ${hits} kills`)
           const requests = server.log.length
           await main.goto(`${site.url}/pages/blank.html`)
           await main.evaluate(begin, { url, options })
@@ -103,7 +90,7 @@ describe('a download under fire', () => {
           assert.deepEqual([kept.hash, kept.state?.cached, server.log.length], [hash, BYTES, requests])
           server.files.delete(path)
         }
-        t.diagnostic(`${kills} kills of ${files} downloads`)
+        t.diagnostic(`${kills.count} kills of ${files} downloads`)
       } finally {
         await main.close()
       }

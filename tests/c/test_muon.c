@@ -1,6 +1,7 @@
 /* Muon: the directions it finds are those of the singular vectors, and a run with it resumes bit for bit. */
 #include <stdlib.h>
 
+#include "memory_file.h"
 #include "test.h"
 #include "train/muon.h"
 #include "train/random.h"
@@ -165,46 +166,19 @@ TEST(a_run_learns)
     itera_trainer_free(trainer);
 }
 
-typedef struct memory_file {
-    uint8_t bytes[1 << 21];
-    size_t n, at;
-} memory_file;
-
-static bool sink(void *owner, const void *bytes, size_t n)
-{
-    memory_file *file = owner;
-    if (n > sizeof file->bytes - file->n) {
-        return false;
-    }
-    memcpy(file->bytes + file->n, bytes, n);
-    file->n += n;
-    return true;
-}
-
-static bool source(void *owner, void *bytes, size_t n)
-{
-    memory_file *file = owner;
-    if (n > file->n - file->at) {
-        return false;
-    }
-    memcpy(bytes, file->bytes + file->at, n);
-    file->at += n;
-    return true;
-}
-
 TEST(a_resumed_run_is_bit_for_bit_the_one_that_never_stopped)
 {
-    static memory_file file;
+    memory_file file = {0};
     itera_error error = {""};
     itera_trainer *whole = start(), *resumed = start();
     REQUIRE(whole != NULL && resumed != NULL);
     for (int step = 0; step < 6; step++) {
         if (step == 3) {
-            CHECK_INT(itera_trainer_save(whole, sink, &file, &error), ITERA_OK);
+            CHECK_INT(itera_trainer_save(whole, memory_file_write, &file, &error), ITERA_OK);
         }
         itera_trainer_step(whole);
     }
-    CHECK_INT(itera_trainer_load(resumed, source, &file, &error), ITERA_OK);
+    CHECK_INT(itera_trainer_load(resumed, memory_file_read, &file, &error), ITERA_OK);
     while (resumed->step < whole->step) {
         itera_trainer_step(resumed);
     }
@@ -213,6 +187,7 @@ TEST(a_resumed_run_is_bit_for_bit_the_one_that_never_stopped)
     CHECK(memcmp(whole->adamw.m, resumed->adamw.m, bytes) == 0);
     itera_trainer_free(whole);
     itera_trainer_free(resumed);
+    free(file.bytes);
 }
 
 int main(int argc, char **argv)

@@ -3,38 +3,9 @@
 
 #include "base/bytes.h"
 #include "itera.h"
+#include "memory_file.h"
 #include "test.h"
 #include "train/gguf_file.h"
-
-/* ---- Files in memory -------------------------------------------------------------------------- */
-
-typedef struct memory_file {
-    uint8_t *bytes;
-    size_t n, capacity, at;
-} memory_file;
-
-static bool sink(void *owner, const void *bytes, size_t n)
-{
-    memory_file *file = owner;
-    if (file->n + n > file->capacity) {
-        file->capacity = 2 * (file->n + n);
-        file->bytes = realloc(file->bytes, file->capacity);
-    }
-    memcpy(file->bytes + file->n, bytes, n);
-    file->n += n;
-    return true;
-}
-
-static bool source(void *owner, void *bytes, size_t n)
-{
-    memory_file *file = owner;
-    if (n > file->n - file->at) {
-        return false;
-    }
-    memcpy(bytes, file->bytes + file->at, n);
-    file->at += n;
-    return true;
-}
 
 /* ---- Models ----------------------------------------------------------------------------------- */
 
@@ -96,7 +67,7 @@ static double compare_with_engine(itera_train_model *model, bool half, int T)
         tokens[t] = targets[t] = (int32_t)(itera_hash(1, (uint64_t)t) % V);
     }
     CHECK(itera_train_model_reserve(model, 1, T, &error) == ITERA_OK);
-    CHECK(itera_train_export(model, &options, sink, &file, &error) == ITERA_OK);
+    CHECK(itera_train_export(model, &options, memory_file_write, &file, &error) == ITERA_OK);
     itera_model *engine = load(&file);
     itera_session *session;
     float *theirs = calloc((size_t)T * V, sizeof *theirs);
@@ -143,7 +114,7 @@ TEST(a_file_read_back_is_the_same_model)
         itera_train_model *model = make(&config, 0.2), *twin = make(&config, 0.0);
         REQUIRE(model != NULL && twin != NULL);
         itera_gguf *header = itera_gguf_create();
-        CHECK(itera_train_export(model, &(itera_export_options){.name = "test"}, sink, &file, &error) ==
+        CHECK(itera_train_export(model, &(itera_export_options){.name = "test"}, memory_file_write, &file, &error) ==
               ITERA_OK);
         REQUIRE(itera_gguf_feed(header, file.bytes, file.n, &error) == ITERA_OK);
         CHECK_INT(itera_train_import(twin, header, file.bytes, file.n, &error), ITERA_OK);
@@ -279,20 +250,20 @@ TEST(a_resumed_run_is_bit_for_bit_the_one_that_never_stopped)
         for (int step = 0; step < 7; step++) {
             if (step == 4) {
                 itera_trainer_judge(whole, 3.25, &best);
-                CHECK_INT(itera_trainer_save(whole, sink, &file, &error), ITERA_OK);
+                CHECK_INT(itera_trainer_save(whole, memory_file_write, &file, &error), ITERA_OK);
             }
             itera_trainer_step(whole);
         }
-        CHECK_INT(itera_trainer_load(resumed, source, &file, &error), ITERA_OK);
+        CHECK_INT(itera_trainer_load(resumed, memory_file_read, &file, &error), ITERA_OK);
         CHECK(!same_state(whole, resumed));
         for (int step = 4; step < 7; step++) {
             itera_trainer_step(resumed);
         }
         CHECK(same_state(whole, resumed));
         file.at = 0;
-        CHECK_INT(itera_trainer_load(other, source, &file, &error), ITERA_ERR_SNAPSHOT);
+        CHECK_INT(itera_trainer_load(other, memory_file_read, &file, &error), ITERA_ERR_SNAPSHOT);
         file.at = 0, file.n -= 1;
-        CHECK_INT(itera_trainer_load(resumed, source, &file, &error), ITERA_ERR_SNAPSHOT);
+        CHECK_INT(itera_trainer_load(resumed, memory_file_read, &file, &error), ITERA_ERR_SNAPSHOT);
         itera_trainer_free(whole);
         itera_trainer_free(resumed);
         itera_trainer_free(other);

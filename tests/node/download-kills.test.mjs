@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { openUrl } from '../../web/src/download/url.js'
 import { completeTransfer } from '../../web/src/download/transfer.js'
 import { hostileServer, noise, sentAgain } from './support/hostile-server.mjs'
+import { Kills } from './support/kills.mjs'
 import { createRandom, seed } from './support/random.mjs'
 
 const KILLS = Math.ceil(Number(process.env.ITERA_KILLS ?? 200) * 0.6)
@@ -35,31 +36,19 @@ describe('a download under fire', () => {
   it(`survives ${KILLS} kills`, { timeout: 60_000 + KILLS * 1000 }, async t => {
     t.diagnostic(`ITERA_SEED=${seed}`)
     const random = createRandom(seed)
-    let kills = 0
+    const kills = new Kills({ server, random, chunkBytes: CHUNK, wanted: KILLS })
     let files = 0
-    while (kills < KILLS) {
+    while (!kills.done) {
       const bytes = noise(BYTES, seed + files)
       const file = `/model-${files++}`
       server.files.set(file, { bytes, etag: `"${files}"` })
       server.log.length = 0
-      const killsBefore = kills
+      const killsBefore = kills.count
       for (let code = null; code !== 0;) {
         const process_ = spawn(process.execPath, [child, server.url + file, cacheDir, String(CHUNK)], { stdio: ['ignore', 'ignore', 'pipe'] })
         let complaint = ''
         process_.stderr.on('data', text => { complaint += text })
-        const next = () => {
-          // Mostly anywhere; sometimes just as a chunk is complete, to hit what happens then.
-          const onBorder = random() < 0.3
-          const wait = onBorder ? (1 + Math.floor(random() * 4)) * CHUNK : Math.ceil(random() * 4 * CHUNK)
-          const cutting = random() < 0.4
-          server.after(wait, cut => {
-            kills++
-            if (!cutting) return setTimeout(() => process_.kill('SIGKILL'), onBorder ? random() * 4 : 0)
-            if (kills < KILLS) next()
-            cut()
-          }, { hold: !onBorder && !cutting })
-        }
-        if (kills < KILLS) next()
+        kills.arm(() => process_.kill('SIGKILL'))
         let signal = null
         ;[code, signal] = await new Promise(resolve => process_.on('close', (...how) => resolve(how)))
         server.disarm()
@@ -68,7 +57,8 @@ describe('a download under fire', () => {
       const again = sentAgain(server.log)
       assert.ok(again.every(count => count <= CHUNK), `${file} sent ${Math.max(...again)} bytes again at once`)
       const sum = again.reduce((a, b) => a + b, 0)
-      assert.ok(sum <= (kills - killsBefore) * CHUNK, `${file} sent ${sum} bytes again after ${kills - killsBefore} kills`)
+      const hits = kills.count - killsBefore
+      assert.ok(sum <= hits * CHUNK, `${file} sent ${sum} bytes again after ${hits} kills`)
 
       const requests = server.log.length
       const opened = await openUrl(server.url + file, completeTransfer({ cacheDir }), new AbortController().signal)
@@ -80,6 +70,6 @@ describe('a download under fire', () => {
       assert.equal(server.log.length, requests)
       server.files.delete(file)
     }
-    t.diagnostic(`${kills} kills of ${files} downloads`)
+    t.diagnostic(`${kills.count} kills of ${files} downloads`)
   })
 })
