@@ -1,35 +1,76 @@
 // What saving, forking and undoing a conversation costs, on a model with 21 MB of state.
 //
-//     node tests/bench/snapshot.mjs [REPEATS]
+//     node tests/bench/snapshot.mjs [REPEATS] [node] [chromium] [firefox]        default: 25, all three
 //
 // Medians over all repeats, the first calls apart: they also allocate.
-import { Itera } from '../../web/src/index.js'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { openBrowser } from '../../web/bin/browser.js'
 import { wideStateModel } from '../node/support/wide-state.mjs'
+import { root } from './models.mjs'
+import { serveBench } from './pages.mjs'
 
-const repeats = Number(process.argv[2] ?? 15)
-const model = await Itera.load(await wideStateModel(10))
-const chat = model.chat({ temperature: 0, maxTokens: 3, ignoreEndOfText: true, checkpointBytes: 200e6 })
-for (let turn = 0; turn < 4; turn++) for await (const _ of chat.send('x')) { /* only the state counts */ }
+const words = process.argv.slice(2)
+const repeats = Number(words.find(word => /^\d+$/.test(word)) ?? 25)
+const wanted = words.filter(word => !/^\d+$/.test(word))
 
-/** @type {Record<string, number[]>} */
-const times = { save: [], fork: [], undo: [] }
-async function time(/** @type {string} */ what, /** @type {() => Promise<any>} */ body) {
-  const start = performance.now()
-  const result = await body()
-  times[what].push(performance.now() - start)
-  return result
+/**
+ * Runs where the package runs, so it sees nothing around it.
+ *
+ * @param {{ packageUrl: string, source: string, repeats: number }} of
+ */
+async function measure({ packageUrl, source, repeats }) {
+  const { Itera } = await import(packageUrl)
+  const model = await Itera.load(source, { cache: false })
+  const options = { temperature: 0, maxTokens: 3, ignoreEndOfText: true, checkpointBytes: 200e6 }
+  const chat = model.chat(options)
+  for (let turn = 0; turn < 4; turn++) for await (const piece of chat.send('x')) void piece
+
+  /** @type {Record<'save' | 'fork' | 'undo', number[]>} */
+  const times = { save: [], fork: [], undo: [] }
+  const time = async (/** @type {keyof typeof times} */ what, /** @type {() => Promise<any>} */ body) => {
+    const start = performance.now()
+    const result = await body()
+    times[what].push(performance.now() - start)
+    return result
+  }
+  for (let i = 0; i <= repeats; i++) {
+    await time('save', () => chat.save())
+    const twin = await time('fork', () => chat.fork())
+    await time('undo', () => twin.undo())
+    twin.dispose()
+  }
+  const { stateBytes, simd } = model.info
+  model.dispose()
+  return { times, stateBytes, simd }
 }
 
-for (let i = 0; i <= repeats; i++) {
-  await time('save', () => chat.save())
-  const twin = await time('fork', () => chat.fork())
-  await time('undo', () => twin.undo())
-  twin.dispose()
+/** @param {string} where @param {Awaited<ReturnType<typeof measure>>} result */
+function report(where, { times, stateBytes, simd }) {
+  const median = (/** @type {number[]} */ list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)]
+  const figures = Object.entries(times).map(([what, [first, ...rest]]) =>
+    `${what} ${median(rest).toFixed(1)} ms (first ${first.toFixed(1)})`)
+  console.log(`${where}, ${(stateBytes / 1e6).toFixed(1)} MB of state, ${simd}: ${figures.join(', ')}`)
 }
 
-const median = (/** @type {number[]} */ list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)]
-console.log(`${(model.info.stateBytes / 1e6).toFixed(1)} MB of state, ${model.info.simd}`)
-for (const [what, [first, ...rest]] of Object.entries(times)) {
-  console.log(`${what}: median ${median(rest).toFixed(1)} ms, first ${first.toFixed(1)} ms`)
+const folder = path.join(root, 'build/bench')
+const file = path.join(folder, 'wide-state.gguf')
+mkdirSync(folder, { recursive: true })
+writeFileSync(file, await wideStateModel(10))
+
+if (!wanted.length || wanted.includes('node')) {
+  const packageUrl = new URL('../../web/src/index.js', import.meta.url).href
+  report(`Node ${process.versions.node}`, await measure({ packageUrl, source: file, repeats }))
 }
-model.dispose()
+const browsers = /** @type {const} */ (['chromium', 'firefox']).filter(name => !wanted.length || wanted.includes(name))
+if (browsers.length) {
+  const server = await serveBench()
+  for (const browser of browsers) {
+    const page = await openBrowser(browser)
+    await page.goto(`${server.url}/bench/index.html`)
+    const of = { packageUrl: `${server.url}/package/src/index.js`, source: `${server.url}/bench-build/wide-state.gguf`, repeats }
+    report(browser, await page.evaluate(measure, of))
+    await page.close()
+  }
+  await server.close()
+}

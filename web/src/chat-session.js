@@ -342,9 +342,9 @@ export class ChatSession {
   /**
    * @param {Pick<SavedChat, 'messages' | 'opening' | 'options'>} conversation
    * @param {import('../types.d.ts').SnapshotForm} form
-   * @returns {Generator<Uint8Array<ArrayBuffer>, void, void>} the saved conversation in pieces
+   * @returns {Uint8Array<ArrayBuffer>} the saved conversation
    */
-  * save(conversation, form) {
+  save(conversation, form) {
     this.#checkIdle()
     const saved = {
       ...conversation,
@@ -356,8 +356,12 @@ export class ChatSession {
       seed: this.#random.seed,
       random: this.#random.state && Array.from(this.#random.state),
     }
-    yield encodeSnapshot(this.#engine.wasm, saved, this.#fed, this.#session.saveBytes(form))
-    yield * this.#session.save(form)
+    const stateBytes = this.#session.saveBytes(form)
+    const beforeState = encodeSnapshot(this.#engine.wasm, saved, this.#fed, stateBytes)
+    const bytes = new Uint8Array(beforeState.length + stateBytes)
+    bytes.set(beforeState)
+    this.#session.save(form, bytes.subarray(beforeState.length))
+    return bytes
   }
 
   /**

@@ -233,8 +233,8 @@ export class Chat {
 /** @param {ChatMessage[]} messages */
 const copyOf = messages => messages.map(message => ({ ...message }))
 
-/** @param {Blob | Uint8Array<ArrayBuffer>} file */
-export const toBlob = file => file instanceof Blob ? file : new Blob([file], { type: 'application/octet-stream' })
+/** @param {Uint8Array<ArrayBuffer>} file */
+export const toBlob = file => new Blob([file], { type: 'application/octet-stream' })
 
 /** @param {unknown} form */
 export function checkForm(form) {

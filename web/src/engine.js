@@ -4,7 +4,6 @@ import { IteraError } from './errors.js'
 import { checkTokens } from './evaluate.js'
 import { generate } from './generate.js'
 import { loadModel } from './loader.js'
-import { fileOf } from './platform.js'
 import { Session } from './session.js'
 import { toolForm } from './openai/tools.js'
 import { progressReport } from './progress.js'
@@ -288,10 +287,10 @@ export class Engine {
 
   /**
    * @param {{ chat: number, limits: ChatLimits, conversation: any, form: import('../types.d.ts').SnapshotForm }} args
-   * @returns {Blob | Uint8Array}
+   * @returns {Uint8Array<ArrayBuffer>}
    */
   saveChat({ chat, limits, conversation, form }) {
-    return fileOf(this.chatSession(chat, limits).save(conversation, form))
+    return this.chatSession(chat, limits).save(conversation, form)
   }
 
   /**
@@ -317,13 +316,13 @@ export class Engine {
    *
    * @param {{ messages: ChatMessage[], limits: ChatLimits, form: import('../types.d.ts').SnapshotForm }} args
    * @param {JobContext} context
-   * @returns {Promise<Blob | Uint8Array>}
+   * @returns {Promise<Uint8Array<ArrayBuffer>>}
    */
   async pack({ messages, limits, form }, { signal }) {
     const session = new ChatSession(this, limits)
     try {
       await session.readOpening(messages, signal)
-      return fileOf(session.save({ messages, opening: messages.length, options: {} }, form))
+      return session.save({ messages, opening: messages.length, options: {} }, form)
     } finally {
       session.close()
     }

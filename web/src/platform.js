@@ -47,35 +47,6 @@ export function openPort(onMessage) {
 }
 
 /**
- * A file from pieces that are valid one at a time, as the worker can post it: a Blob, which copies nothing on its way,
- * or the bytes where this engine cannot give a Blob to another thread.
- *
- * @param {Iterable<Uint8Array<ArrayBuffer>>} pieces
- * @returns {Blob | Uint8Array<ArrayBuffer>}
- */
-export function fileOf(pieces) {
-  if (postsBlobs()) {
-    return new Blob(Array.from(pieces, piece => new Blob([piece])), { type: 'application/octet-stream' })
-  }
-  const arrays = Array.from(pieces, piece => piece.slice())
-  const bytes = new Uint8Array(arrays.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const array of arrays) {
-    bytes.set(array, at)
-    at += array.length
-  }
-  return bytes
-}
-
-function postsBlobs() {
-  try {
-    return structuredClone(new Blob([])) instanceof Blob
-  } catch {
-    return false
-  }
-}
-
-/**
  * Lets the event loop run once, as cheaply as the platform allows (microseconds; setTimeout would take 4 ms).
  *
  * @type {() => Promise<void>}

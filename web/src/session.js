@@ -164,23 +164,22 @@ export class Session {
   saveBytes(form) { return this.#wasm.exports.itera_session_save_size(this.handle, forms[form]) }
 
   /**
-   * The state as bytes, in pieces: so that there is never a second copy of all of it in the engine's memory, which
+   * Writes the state piece by piece: so that there is never a second copy of all of it in the engine's memory, which
    * would not shrink again.
    *
    * @param {SnapshotForm} form
-   * @returns {Generator<Uint8Array<ArrayBuffer>, void, void>} each is valid until the next is asked for
+   * @param {Uint8Array} out  as long as `saveBytes` says
    */
-  * save(form) {
+  save(form, out) {
     const wasm = this.#wasm
-    const size = this.saveBytes(form)
     const pointer = wasm.alloc(SAVE_PIECE + 8)
     try {
       const sum = pointer + SAVE_PIECE
       wasm.u8(sum, 8).fill(0)
-      for (let offset = 0; offset < size; offset += SAVE_PIECE) {
-        const length = Math.min(SAVE_PIECE, size - offset)
+      for (let offset = 0; offset < out.length; offset += SAVE_PIECE) {
+        const length = Math.min(SAVE_PIECE, out.length - offset)
         wasm.check(wasm.exports.itera_session_save_piece(this.handle, forms[form], offset, pointer, length, sum))
-        yield wasm.bytes(pointer, length)
+        out.set(wasm.u8(pointer, length), offset)
       }
     } finally {
       wasm.free(pointer)

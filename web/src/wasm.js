@@ -91,7 +91,7 @@ export class Wasm {
   f32(pointer, length) { return new Float32Array(this.memory.buffer, pointer >>> 0, length) }
 
   /**
-   * Bytes for those who refuse shared memory: decoders of text, Blobs, messages. A view where that will do.
+   * Bytes for those who refuse shared memory, such as decoders of text. A view where that will do.
    *
    * @param {number} pointer
    * @param {number} length
