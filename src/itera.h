@@ -61,6 +61,7 @@ typedef struct itera_model_info {
     uint64_t cache_bytes;         /* KV cache a position */
     uint64_t scratch_bytes;       /* shared by all sessions */
     uint64_t flops;               /* a token at position 0, two a multiply-add */
+    uint32_t batch;               /* tokens that pass through the layers at once: fewer in one call are slower */
 } itera_model_info;
 void itera_model_get_info(const itera_model *model, itera_model_info *info);
 

@@ -75,6 +75,7 @@ EXPORT(itera_model_info) double wasm_model_info(const itera_model *model, int32_
         (double)info.active_parameters, (double)info.embedding_parameters,
         (double)info.state_bytes,   (double)info.cache_bytes,
         (double)info.scratch_bytes, (double)info.flops,
+        (double)info.batch,
     };
     return which >= 0 && (size_t)which < sizeof values / sizeof values[0] ? values[which] : -1.0;
 }

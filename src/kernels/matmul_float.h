@@ -112,7 +112,7 @@ typedef struct float_place {
     const float *x;
     size_t x_stride;
     size_t cols;
-    int first, rows0, rows1; /* as in tile_place */
+    int first; /* as in tile_place */
 } float_place;
 
 /* Onto part: `columns` columns from k on, `tokens` tokens by 2 groups. */
@@ -144,10 +144,8 @@ ITERA_INLINE void float_tile(const float_place *place, int tokens)
         x[t] = place->x + (size_t)t * place->x_stride;
         acc[t][0] = acc[t][1] = wasm_f32x4_splat(0.0f);
         if (!place->first) {
-            acc[t][0] = load_rows(yt, place->rows0);
-            if (place->rows1 > 0) {
-                acc[t][1] = load_rows(yt + 4, place->rows1);
-            }
+            acc[t][0] = wasm_v128_load(yt);
+            acc[t][1] = wasm_v128_load(yt + 4);
         }
     }
     for (size_t begin = 0; begin < place->cols; begin += FLOAT_BLOCK) {
@@ -172,10 +170,8 @@ ITERA_INLINE void float_tile(const float_place *place, int tokens)
     ITERA_UNROLL
     for (int t = 0; t < tokens; t++) {
         float *yt = place->y + (size_t)t * place->y_stride;
-        store_rows(yt, acc[t][0], place->rows0);
-        if (place->rows1 > 0) {
-            store_rows(yt + 4, acc[t][1], place->rows1);
-        }
+        wasm_v128_store(yt, acc[t][0]);
+        wasm_v128_store(yt + 4, acc[t][1]);
     }
 }
 
@@ -190,6 +186,25 @@ static void float_tiles(float_place place, int tokens)
         float_tile(&place, 1);
         place.y += place.y_stride;
         place.x += place.x_stride;
+    }
+}
+
+/* Where there are fewer than 8 rows: beside y. */
+static void float_edge_tiles(float_place place, int tokens, int rows)
+{
+    float edge[8 * PANEL_TOKENS], *y = place.y;
+    const size_t y_stride = place.y_stride;
+    place.y = edge;
+    place.y_stride = 8;
+    for (int t = 0; t < tokens; t += PANEL_TOKENS) {
+        const int n = tokens - t < PANEL_TOKENS ? tokens - t : PANEL_TOKENS;
+        if (!place.first) {
+            copy_rows(edge, 8, y, y_stride, rows, n);
+        }
+        float_tiles(place, n);
+        copy_rows(y, y_stride, edge, 8, rows, n);
+        y += (size_t)n * y_stride;
+        place.x += (size_t)n * place.x_stride;
     }
 }
 
@@ -214,11 +229,9 @@ ITERA_INLINE void float_matmul_panels(float *y, size_t y_stride, const itera_mat
         size_t cols = all_cols - begin < FLOAT_PANEL ? all_cols - begin : FLOAT_PANEL;
         for (int row = row_begin; row < row_end; row += 8) {
             const uint8_t *group0 = w->data + (size_t)(row / 4) * w->group_bytes + begin * type->column_bytes;
-            int rows0 = row_end - row < 4 ? row_end - row : 4;
-            int rows1 = row_end - row - rows0 < 4 ? row_end - row - rows0 : 4;
-            const uint8_t *group1 = rows1 > 0 ? group0 + w->group_bytes : group0;
-            float_place place = {y + row,  y_stride, NULL,       NULL,  x + begin,
-                                 all_cols, cols,     begin == 0, rows0, rows1};
+            const int rows = row_end - row;
+            const uint8_t *group1 = rows > 4 ? group0 + w->group_bytes : group0;
+            float_place place = {y + row, y_stride, NULL, NULL, x + begin, all_cols, cols, begin == 0};
             if (type->column_bytes == 16) {
                 place.w0 = (const float *)(const void *)group0;
                 place.w1 = (const float *)(const void *)group1;
@@ -228,7 +241,11 @@ ITERA_INLINE void float_matmul_panels(float *y, size_t y_stride, const itera_mat
                 place.w0 = (const float *)(const void *)panel[0];
                 place.w1 = (const float *)(const void *)panel[1];
             }
-            float_tiles(place, T);
+            if (rows < 8) {
+                float_edge_tiles(place, T, rows);
+            } else {
+                float_tiles(place, T);
+            }
         }
     }
 }

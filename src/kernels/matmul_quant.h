@@ -12,7 +12,7 @@
 #define PANEL_TOKENS 16
 #else
 #define PANEL_BLOCKS 32 /* 1024 columns: 10 kB of weights */
-#define PANEL_TOKENS 64
+#define PANEL_TOKENS 128
 #endif
 
 typedef struct panel_block {
@@ -63,11 +63,7 @@ ITERA_INLINE v128_t repayment(const itera_act_sums *sums, int kind, int part, v1
 
 /* ---- Tiles ---- */
 
-ITERA_INLINE v128_t load_rows(const float *y, int rows) { return itera_load_part(y, (size_t)rows); }
-
-ITERA_INLINE void store_rows(float *y, v128_t value, int rows) { itera_store_part(y, value, (size_t)rows); }
-
-/* Where a tile stands. */
+/* Where a tile stands. All of its 8 rows are written. */
 typedef struct tile_place {
     float *y;
     size_t y_stride;
@@ -75,8 +71,7 @@ typedef struct tile_place {
     int blocks;
     const tile_block *x;
     size_t x_stride;
-    int first;        /* the sums begin here */
-    int rows0, rows1; /* rows of each group that exist; rows1 may be 0 */
+    int first; /* the sums begin here */
     int offset;
 } tile_place;
 
@@ -93,10 +88,8 @@ ITERA_INLINE void tile(const tile_place *place, int tokens, int kind)
         x[t] = place->x + (size_t)t * place->x_stride;
         acc[t][0] = acc[t][1] = wasm_f32x4_splat(0.0f);
         if (!place->first) {
-            acc[t][0] = load_rows(yt, place->rows0);
-            if (place->rows1 > 0) {
-                acc[t][1] = load_rows(yt + 4, place->rows1);
-            }
+            acc[t][0] = wasm_v128_load(yt);
+            acc[t][1] = wasm_v128_load(yt + 4);
         }
     }
 
@@ -150,10 +143,8 @@ ITERA_INLINE void tile(const tile_place *place, int tokens, int kind)
     ITERA_UNROLL
     for (int t = 0; t < tokens; t++) {
         float *yt = place->y + (size_t)t * place->y_stride;
-        store_rows(yt, acc[t][0], place->rows0);
-        if (place->rows1 > 0) {
-            store_rows(yt + 4, acc[t][1], place->rows1);
-        }
+        wasm_v128_store(yt, acc[t][0]);
+        wasm_v128_store(yt + 4, acc[t][1]);
     }
 }
 
@@ -238,15 +229,14 @@ ITERA_INLINE void low_tile(const tile_place *place, int block, const uint8_t *me
         v128_t d = wasm_f32x4_splat(x[t]->fine.d), dsum = wasm_f32x4_splat(low_dsum(x[t]));
         ITERA_UNROLL
         for (int g = 0; g < 2; g++) {
-            int rows = g == 0 ? place->rows0 : place->rows1;
-            if (t < count && rows > 0) {
+            if (t < count) {
                 float *y = place->y + (size_t)members[t] * place->y_stride + 4 * g;
                 v128_t acc = ITERA_MADD(wasm_f32x4_mul(panel[g].scale, d), wasm_f32x4_convert_i32x4(idot[t][g]),
-                                        load_rows(y, rows));
+                                        wasm_v128_load(y));
                 if (kind == kind_minimum) {
                     acc = ITERA_MADD(panel[g].extra, dsum, acc);
                 }
-                store_rows(y, acc, rows);
+                wasm_v128_store(y, acc);
             }
         }
     }
@@ -297,6 +287,14 @@ ITERA_INLINE void fill(panel_block *panel, const uint8_t *group, size_t begin, i
     }
 }
 
+/* The first rows of each of T tokens. */
+static void copy_rows(float *to, size_t to_stride, const float *from, size_t from_stride, int rows, int T)
+{
+    for (int t = 0; t < T; t++, to += to_stride, from += from_stride) {
+        memcpy(to, from, (size_t)rows * sizeof *to);
+    }
+}
+
 typedef void (*fill_fn)(panel_block *panel, const uint8_t *group, size_t begin, int blocks);
 typedef void (*tiles_fn)(tile_place place, int tokens);
 
@@ -304,6 +302,7 @@ static void matmul_panels(float *y, size_t y_stride, const itera_matrix *w, cons
                           int row_begin, int row_end, fill_fn fill_panel, tiles_fn tiles, const vector_type *type)
 {
     panel_block panel[2 * PANEL_BLOCKS];
+    float edge[8 * PANEL_TOKENS]; /* where a tile's 8 rows go when there are fewer */
 #if ITERA_WIDEN
     tile_block widened[PANEL_TOKENS * PANEL_BLOCKS];
 #else
@@ -316,11 +315,7 @@ static void matmul_panels(float *y, size_t y_stride, const itera_matrix *w, cons
         for (int t = 0; t < T; t += PANEL_TOKENS) {
             int tokens = T - t < PANEL_TOKENS ? T - t : PANEL_TOKENS;
             const itera_act_block *xt = x + (size_t)t * all_blocks + begin;
-            tile_place place = {.y_stride = y_stride,
-                                .panel = panel,
-                                .blocks = blocks,
-                                .first = begin == 0,
-                                .offset = type->offset};
+            tile_place place = {.panel = panel, .blocks = blocks, .first = begin == 0, .offset = type->offset};
 #if ITERA_WIDEN
             for (int i = 0; i < tokens; i++) {
                 for (int block = 0; block < blocks; block++) {
@@ -338,24 +333,35 @@ static void matmul_panels(float *y, size_t y_stride, const itera_matrix *w, cons
 #endif
             for (int row = row_begin; row < row_end; row += 8) {
                 const uint8_t *group = w->data + (size_t)(row / 4) * w->group_bytes;
-                place.rows0 = row_end - row < 4 ? row_end - row : 4;
-                place.rows1 = row_end - row - place.rows0 < 4 ? row_end - row - place.rows0 : 4;
-                place.y = y + (size_t)t * y_stride + row;
+                const int rows = row_end - row;
+                float *yt = y + (size_t)t * y_stride + row;
+                place.y = rows < 8 ? edge : yt;
+                place.y_stride = rows < 8 ? 8 : y_stride;
+                if (rows < 8 && !place.first) {
+                    copy_rows(edge, 8, yt, y_stride, rows, tokens);
+                }
                 fill_panel(panel, group, begin, blocks);
-                /* A last group alone meets itself as its partner, which is not stored. */
-                fill_panel(panel + 1, place.rows1 > 0 ? group + w->group_bytes : group, begin, blocks);
+                /* A last group alone meets itself as its partner. */
+                fill_panel(panel + 1, rows > 4 ? group + w->group_bytes : group, begin, blocks);
                 tiles(place, tokens);
 #if !ITERA_WIDEN
                 if (!type->coarse) {
                     (type->kind == kind_minimum ? low_planes_minimum : low_planes_offset)(&place, &wide);
                 }
 #endif
+                if (rows < 8) {
+                    copy_rows(yt, y_stride, edge, 8, rows, tokens);
+                }
             }
         }
     }
 }
 
 /* ---- One token ---- */
+
+ITERA_INLINE v128_t load_rows(const float *y, int rows) { return itera_load_part(y, (size_t)rows); }
+
+ITERA_INLINE void store_rows(float *y, v128_t value, int rows) { itera_store_part(y, value, (size_t)rows); }
 
 /* Onto idot[0] the first half of the columns, onto idot[1] the second. */
 ITERA_INLINE void block_dots(v128_t idot[2], const uint8_t *words, const uint8_t *block, int sub,
@@ -388,6 +394,7 @@ ITERA_INLINE v128_t one_token(v128_t acc, const uint8_t *block, const tile_block
     for (int i = 0; i < blocks; block += type->block_bytes) {
         v128_t head[2];
         type->head(head, block, k);
+        ITERA_UNROLL_TWICE
         for (int sub = 0; sub < type->subs; sub++, i++, x++) {
             v128_t idot[2] = {wasm_i32x4_splat(0), wasm_i32x4_splat(0)};
             if (type->kind == kind_halves) {

@@ -22,6 +22,7 @@ typedef struct unpack_constants {
     v128_t even;      /* 255 in each 16-bit lane */
     v128_t half_bits; /* sign, exponent and mantissa of upper_halves_to_f32 */
     v128_t half_unit; /* its 2^112 */
+    v128_t half_exponent, half_mantissa, half_bias, one; /* 31, 1023, 103 and 1 in each 16-bit lane */
 } unpack_constants;
 
 ITERA_INLINE v128_t from_memory(v128_t constant)
@@ -39,6 +40,10 @@ ITERA_INLINE unpack_constants make_constants(void)
         .even = from_memory(wasm_i16x8_splat(255)),
         .half_bits = from_memory(wasm_i32x4_splat((int32_t)0x8fffe000u)),
         .half_unit = from_memory(wasm_f32x4_splat(0x1p112f)),
+        .half_exponent = from_memory(wasm_i16x8_splat(31)),
+        .half_mantissa = from_memory(wasm_i16x8_splat(1023)),
+        .half_bias = from_memory(wasm_i16x8_splat(103)),
+        .one = from_memory(wasm_i16x8_splat(1)),
     };
 }
 
@@ -56,17 +61,21 @@ ITERA_INLINE v128_t load_halves(const uint16_t halves[4], const unpack_constants
         wasm_i16x8_shuffle(zero, wasm_v128_load64_zero(halves), 0, 8, 1, 9, 2, 10, 3, 11), k);
 }
 
-/* The same bits without a subnormal f32 on the way, which would cost some processors a hundred cycles. The
- * scales of K types, themselves divided by 63 or 128, are often subnormal halves. */
-ITERA_INLINE v128_t load_small_halves(const uint16_t halves[4])
+/* 8 halves to f32 without a subnormal f32 on the way, which would cost some processors a hundred cycles: the scales
+ * of K types, themselves divided by 63 or 128, are often subnormal halves. An integer of 11 bits, signed, times a
+ * power of two; a subnormal half has the exponent 1 as well, but no leading bit. */
+ITERA_INLINE void small_halves_to_f32(v128_t out[2], v128_t halves, const unpack_constants *k)
 {
-    v128_t wide = wasm_u32x4_load16x4(halves);
-    v128_t rest = wasm_v128_and(wide, wasm_i32x4_splat(0x7fff));
-    v128_t normal = wasm_i32x4_add(wasm_i32x4_shl(rest, 13), wasm_i32x4_splat(112 << 23));
-    v128_t subnormal = wasm_f32x4_mul(wasm_f32x4_convert_i32x4(rest), wasm_f32x4_splat(0x1p-24f));
-    v128_t is_normal = wasm_i32x4_gt(rest, wasm_i32x4_splat(0x3ff));
-    v128_t sign = wasm_i32x4_shl(wasm_u32x4_shr(wide, 15), 31);
-    return wasm_v128_or(wasm_v128_bitselect(normal, subnormal, is_normal), sign);
+    v128_t exponent = wasm_v128_and(wasm_u16x8_shr(halves, 10), k->half_exponent);
+    v128_t is_normal = wasm_u16x8_min(exponent, k->one);
+    v128_t magnitude = wasm_v128_or(wasm_v128_and(halves, k->half_mantissa), wasm_i16x8_shl(is_normal, 10));
+    v128_t sign = wasm_i16x8_shr(halves, 15);
+    v128_t integer = wasm_i16x8_sub(wasm_v128_xor(magnitude, sign), sign);
+    v128_t power = wasm_i16x8_add(wasm_i16x8_sub(exponent, is_normal), k->half_bias);
+    out[0] = wasm_f32x4_mul(wasm_f32x4_convert_i32x4(wasm_i32x4_extend_low_i16x8(integer)),
+                            wasm_i32x4_shl(wasm_u32x4_extend_low_u16x8(power), 23));
+    out[1] = wasm_f32x4_mul(wasm_f32x4_convert_i32x4(wasm_i32x4_extend_high_i16x8(integer)),
+                            wasm_i32x4_shl(wasm_u32x4_extend_high_u16x8(power), 23));
 }
 
 ITERA_INLINE void load_nibbles(v128_t q[2], const uint8_t packed[16], const unpack_constants *k)
@@ -200,9 +209,8 @@ ITERA_INLINE v128_t min_of_bytes(v128_t dmin, const uint8_t scales[8])
 ITERA_INLINE void head_q4_k(v128_t head[2], const void *packed, const unpack_constants *k)
 {
     const itera_packed_q4_k *block = packed;
-    (void)k;
-    head[0] = load_small_halves(block->d);
-    head[1] = wasm_f32x4_neg(load_small_halves(block->dmin));
+    small_halves_to_f32(head, wasm_v128_load(block->d), k); /* dmin stands behind d */
+    head[1] = wasm_f32x4_neg(head[1]);
 }
 
 ITERA_INLINE void pair_q4_k(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k)
@@ -227,9 +235,8 @@ ITERA_INLINE v128_t min_q4_k(const v128_t head[2], const void *packed, int sub)
 ITERA_INLINE void head_q5_k(v128_t head[2], const void *packed, const unpack_constants *k)
 {
     const itera_packed_q5_k *block = packed;
-    (void)k;
-    head[0] = load_small_halves(block->d);
-    head[1] = wasm_f32x4_neg(load_small_halves(block->dmin));
+    small_halves_to_f32(head, wasm_v128_load(block->d), k);
+    head[1] = wasm_f32x4_neg(head[1]);
 }
 
 ITERA_INLINE void pair_q5_k(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k)
@@ -257,8 +264,7 @@ ITERA_INLINE v128_t min_q5_k(const v128_t head[2], const void *packed, int sub)
 ITERA_INLINE void head_q6_k(v128_t head[2], const void *packed, const unpack_constants *k)
 {
     const itera_packed_q6_k *block = packed;
-    (void)k;
-    head[0] = load_small_halves(block->d);
+    small_halves_to_f32(head, wasm_v128_load64_zero(block->d), k);
 }
 
 ITERA_INLINE void pair_q6_k(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k)

@@ -42,8 +42,10 @@
 /* Unrolls the loop that follows; what it walks over stays in registers then. Natively there is no hurry. */
 #if defined(__wasm__)
 #define ITERA_UNROLL _Pragma("clang loop unroll(full)")
+#define ITERA_UNROLL_TWICE _Pragma("clang loop unroll_count(2)")
 #else
 #define ITERA_UNROLL
+#define ITERA_UNROLL_TWICE
 #endif
 
 /* Engines take vector instructions in the order in which they stand, and LLVM, left alone, finishes one

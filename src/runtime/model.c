@@ -57,6 +57,18 @@ static uint64_t hash_hyperparameters(const itera_gguf *gguf, const char *archite
     return sum;
 }
 
+static int batch_of(const itera_graph *graph)
+{
+    uint32_t batch = ITERA_BATCH;
+    for (uint32_t i = 0; i < graph->residual_count; i++) {
+        const itera_block *block = graph->residuals[i].block;
+        while (batch < ITERA_BATCH_MOST && (uint64_t)batch * block->experts_used < ITERA_BATCH_EXPERT * block->experts) {
+            batch *= 2;
+        }
+    }
+    return (int)batch;
+}
+
 static itera_status build(itera_model *model, itera_error *error)
 {
     ITERA_TRY(itera_arch_of(model->gguf, &model->arch, error));
@@ -76,6 +88,7 @@ static itera_status build(itera_model *model, itera_error *error)
         model->state_floats += block->state_floats;
         model->cache_floats += block->cache_floats;
     }
+    model->batch = batch_of(&model->graph);
     return itera_weights_allocate(model->weights, error);
 }
 
@@ -145,16 +158,16 @@ static uint64_t scratch_size(const itera_model *model, uint64_t context)
     for (uint32_t i = 0; i < model->graph.residual_count; i++) {
         const itera_block *block = model->graph.residuals[i].block;
         itera_arena arena = {0};
-        itera_run run = {.pool = model->pool, .scratch = &arena, .T = ITERA_BATCH, .context = context};
+        itera_run run = {.pool = model->pool, .scratch = &arena, .T = model->batch, .context = context};
         block->ops->measure(block, &run);
         most = arena.used > most ? arena.used : most;
     }
     itera_arena head = {0}; /* quantized input of the head */
-    itera_arena_take(&head, (uint64_t)ITERA_BATCH * (model->graph.D / ITERA_ACT_BLOCK + 1), sizeof(itera_act_block));
+    itera_arena_take(&head, (uint64_t)model->batch * (model->graph.D / ITERA_ACT_BLOCK + 1), sizeof(itera_act_block));
     most = head.used > most ? head.used : most;
     itera_arena arena = {0};
     for (int i = 0; i < 3; i++) {
-        itera_arena_floats(&arena, (uint64_t)ITERA_BATCH * model->graph.D);
+        itera_arena_floats(&arena, (uint64_t)model->batch * model->graph.D);
     }
     /* Scores of one row at a time need [V]; ITERA_ARENA_ALIGN is slack for the base. */
     itera_arena_floats(&arena, model->graph.V);
@@ -207,5 +220,6 @@ void itera_model_get_info(const itera_model *model, itera_model_info *info)
         .scratch_bytes = scratch_size(model, ITERA_DEFAULT_CONTEXT),
         /* An untied embedding is looked up, not multiplied. */
         .flops = 2 * (macs - (tied ? 0 : embedding)),
+        .batch = (uint32_t)model->batch,
     };
 }

@@ -6,8 +6,12 @@
 #include "itera.h"
 
 /* Tokens of one pass through the graph. Larger amortizes weights over more tokens, smaller needs less scratch;
- * 64 keeps a 1,024-wide layer's activations within a second-level cache. */
-#define ITERA_BATCH 64
+ * 128 keeps a 1,024-wide layer's activations within a second-level cache. */
+#define ITERA_BATCH 128
+
+/* Experts share a pass among them: it grows until each has so many tokens to amortize its weights over. */
+#define ITERA_BATCH_MOST 256
+#define ITERA_BATCH_EXPERT 16
 
 struct itera_model {
     itera_gguf *gguf;
@@ -15,6 +19,7 @@ struct itera_model {
     const itera_kernels *kernels;
     itera_weights *weights;
     itera_graph graph;
+    int batch;                      /* most tokens of one pass */
     struct allocation *allocations; /* of the builder, freed with the model */
     uint64_t state_floats;          /* recurrent state of a session, all blocks */
     uint64_t cache_floats;          /* KV cache a position, all blocks */

@@ -184,7 +184,7 @@ static void head(void *context, itera_team team)
     }
 }
 
-/* One pass over at most ITERA_BATCH tokens, already checked. `logits` NULL: only the last token's are computed, and not
+/* One pass over at most as many tokens as the model takes, already checked. `logits` NULL: only the last token's are computed, and not
  * even those when another pass follows. */
 static void pass_tokens(itera_session *session, const int32_t *tokens, int T, float *logits, bool last)
 {
@@ -194,9 +194,9 @@ static void pass_tokens(itera_session *session, const int32_t *tokens, int T, fl
     itera_arena arena = scratch_arena(model);
     pass_state pass = {.model = model,
                        .tokens = tokens,
-                       .x = itera_arena_floats(&arena, (uint64_t)ITERA_BATCH * D),
-                       .normed = itera_arena_floats(&arena, (uint64_t)ITERA_BATCH * D),
-                       .y = itera_arena_floats(&arena, (uint64_t)ITERA_BATCH * D)};
+                       .x = itera_arena_floats(&arena, (uint64_t)model->batch * D),
+                       .normed = itera_arena_floats(&arena, (uint64_t)model->batch * D),
+                       .y = itera_arena_floats(&arena, (uint64_t)model->batch * D)};
     const uint64_t mark = arena.used;
     pass.run = (itera_run){.kernels = model->kernels,
                            .pool = model->pool,
@@ -261,9 +261,9 @@ itera_status itera_session_feed(itera_session *session, const int32_t *tokens, s
                                 itera_error *error)
 {
     ITERA_TRY(check_room(session, tokens, n, error));
-    const size_t V = session->model->graph.V;
-    for (size_t i = 0; i < n; i += ITERA_BATCH) {
-        int T = (int)(n - i < ITERA_BATCH ? n - i : ITERA_BATCH);
+    const size_t V = session->model->graph.V, batch = (size_t)session->model->batch;
+    for (size_t i = 0; i < n; i += batch) {
+        int T = (int)(n - i < batch ? n - i : batch);
         pass_tokens(session, tokens + i, T, logits ? logits + i * V : NULL, i + (size_t)T == n);
     }
     return ITERA_OK;

@@ -33,7 +33,7 @@ import { loadWasm } from './wasm.js'
 /** Numbers of `itera_model_info`. */
 const Info = Object.freeze({
   vocabulary: 0, layers: 1, width: 2, contextLength: 3, weightBytes: 4, parameters: 5, activeParameters: 6,
-  embeddingParameters: 7, stateBytes: 8, kvBytesPerToken: 9, scratchBytes: 10, flopsPerToken: 11,
+  embeddingParameters: 7, stateBytes: 8, kvBytesPerToken: 9, scratchBytes: 10, flopsPerToken: 11, batch: 12,
 })
 
 /** Header arrays that the tokenizer turns into its own tables. */
@@ -364,7 +364,7 @@ export class Engine {
   }
 
   /** @param {number} context */
-  newSession(context) { return new Session(this.wasm, this.model, context) }
+  newSession(context) { return new Session(this.wasm, this.model, this.numbers.batch, context) }
 
   /** @param {number} context */
   #takeSession(context) {

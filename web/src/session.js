@@ -15,11 +15,8 @@ import { breathe } from './platform.js'
  */
 const forms = Object.freeze({ f32: 0, f16: 1 })
 
-/** As many tokens as the core takes through its layers at once (ITERA_BATCH): smaller pieces would be slower. */
-const PREFILL_PIECE = 64
-
 /** Larger pieces save the head's product at the end of each, but an abort has to wait for the end of one. */
-const LARGEST_PIECE = 8 * PREFILL_PIECE
+const LARGEST_PIECE = 512
 const PIECE_MS = 60
 
 /** As the core cuts them: ITERA_SNAPSHOT_PIECE. */
@@ -27,14 +24,17 @@ const SAVE_PIECE = 1 << 20
 
 export class Session {
   #wasm
+  #batch
 
   /**
    * @param {Wasm} wasm
    * @param {number} model
+   * @param {number} batch  tokens that the core takes through its layers at once
    * @param {number} [context]  tokens the KV cache holds; 0 leaves it to the model, pure state-space models ignore it
    */
-  constructor(wasm, model, context = 0) {
+  constructor(wasm, model, batch, context = 0) {
     this.#wasm = wasm
+    this.#batch = batch
     /** Tokens there is room for, as asked. */
     this.context = context
     this.handle = wasm.checkHandle(wasm.exports.itera_session_create(model, context))
@@ -72,7 +72,7 @@ export class Session {
    * @returns {Promise<boolean>} false when aborted before the end
    */
   async prefill(tokens, signal, onFed, cuts = []) {
-    let size = PREFILL_PIECE
+    let size = this.#batch
     for (let start = 0, end = 0; start < tokens.length; start = end) {
       if (start > 0) await breathe()
       if (signal?.aborted) return false
