@@ -72,12 +72,38 @@ ITERA_INLINE v128_t float_columns(v128_t part, const uint8_t *group, const float
     return part;
 }
 
-/* One group by one token. The partial sums of neighbouring blocks do not wait for each other. */
+/* Onto acc: 2 blocks from k on, side by side, for the sums within a block wait for each other. */
+ITERA_INLINE v128_t float_two_blocks(v128_t acc, const uint8_t *group, const float *x, size_t k, const float_type *type,
+                                      const unpack_constants *c)
+{
+    v128_t part[2];
+    ITERA_UNROLL
+    for (int b = 0; b < 2; b++) {
+        part[b] = wasm_f32x4_splat(0.0f);
+    }
+    for (size_t end = k + FLOAT_BLOCK; k < end; k += 2) {
+        ITERA_UNROLL
+        for (size_t b = 0; b < 2; b++) {
+            size_t kb = k + b * FLOAT_BLOCK;
+            part[b] = float_columns(part[b], group + kb * type->column_bytes, x + kb, 0, 1, type, c);
+        }
+    }
+    ITERA_UNROLL
+    for (int b = 0; b < 2; b++) {
+        acc = wasm_f32x4_add(acc, part[b]);
+    }
+    return acc;
+}
+
+/* One group by one token. */
 ITERA_INLINE v128_t float_one_token(const uint8_t *group, const float *x, size_t cols, const float_type *type)
 {
     const unpack_constants c = make_constants();
     v128_t acc = wasm_f32x4_splat(0.0f);
     size_t k = 0;
+    for (; k + 2 * FLOAT_BLOCK <= cols; k += 2 * FLOAT_BLOCK) {
+        acc = float_two_blocks(acc, group, x, k, type, &c);
+    }
     for (; k + FLOAT_BLOCK <= cols; k += FLOAT_BLOCK) {
         acc = wasm_f32x4_add(acc, float_columns(wasm_f32x4_splat(0.0f), group + k * type->column_bytes, x + k,
                                                 0, FLOAT_BLOCK / 2, type, &c));
