@@ -339,7 +339,7 @@ static void check_matmul(itera_type type)
         check_product(type, ROWS[i], block == 256 ? 512 : 96, TOKENS[i], 0);
     }
     check_product(type, 8, block == 1 ? 1 : block, 4, 0);
-    check_product(type, 12, 1280, 66, 0); /* more than a panel of columns and of tokens */
+    check_product(type, 12, 1280, 130, 0); /* more than a panel of columns and of tokens */
     check_product(type, 9, 8448, 2, 0);   /* more than the widened row of one token */
     check_product(type, 6, 8448, 1, 0);
     if (is_quantized(type)) {

@@ -31,21 +31,27 @@ static float *floats_of(const char *model, const char *file)
     return (float *)(void *)golden_read(path_of(model, file), &bytes);
 }
 
-/* Logits [T, V] of the golden prompt fed in pieces of `piece`; the caller frees. */
-static float *run(itera_model *model, const int32_t *tokens, size_t piece)
+/* Logits [n, V] of `n` tokens fed in pieces of `piece`; the caller frees. */
+static float *feed(itera_model *model, const int32_t *tokens, size_t n, size_t piece)
 {
     itera_error error = {""};
     itera_session *session = NULL;
-    float *logits = calloc((size_t)T * V, sizeof *logits);
-    itera_status status = itera_session_create(&session, model, 0, &error);
-    for (size_t i = 0; i < T && status == ITERA_OK; i += piece) {
-        status = itera_session_feed(session, tokens + i, T - i < piece ? T - i : piece, logits + i * V, &error);
+    float *logits = calloc(n * V, sizeof *logits);
+    itera_status status = itera_session_create(&session, model, n, &error);
+    for (size_t i = 0; i < n && status == ITERA_OK; i += piece) {
+        status = itera_session_feed(session, tokens + i, n - i < piece ? n - i : piece, logits + i * V, &error);
     }
     if (status != ITERA_OK) {
         printf("  %s\n", error.text);
     }
     itera_session_free(session);
     return logits;
+}
+
+/* Of the golden prompt. */
+static float *run(itera_model *model, const int32_t *tokens, size_t piece)
+{
+    return feed(model, tokens, T, piece);
 }
 
 static float *load_and_run(const char *name, itera_variant variant, golden_order order, size_t piece)
@@ -119,6 +125,29 @@ TEST(any_split_of_the_tokens_gives_the_same_bits)
             CHECK(memcmp(whole, split, (size_t)T * V * sizeof(float)) == 0);
             free(split);
         }
+        free(whole);
+        free(tokens);
+        itera_model_free(model);
+    }
+}
+
+TEST(a_prompt_longer_than_a_pass_gives_the_same_bits)
+{
+    enum { LONG = 5 * T };
+    for (int i = 0; i < MODEL_COUNT; i++) {
+        itera_model *model = golden_model(path_of(MODELS[i], "model.gguf"), itera_kernels_best(), GOLDEN_WHOLE, 0);
+        REQUIRE(model != NULL);
+        itera_model_info info;
+        itera_model_get_info(model, &info);
+        REQUIRE(info.batch < LONG);
+        int32_t *tokens = tokens_of(MODELS[i]), all[LONG];
+        for (int t = 0; t < LONG; t++) {
+            all[t] = tokens[t % T];
+        }
+        float *whole = feed(model, all, LONG, LONG), *split = feed(model, all, LONG, 50);
+        CHECK(memcmp(whole, split, (size_t)LONG * V * sizeof(float)) == 0);
+        CHECK(whole[(size_t)LONG * V - 1] != 0.0f);
+        free(split);
         free(whole);
         free(tokens);
         itera_model_free(model);
@@ -290,6 +319,7 @@ int main(int argc, char **argv)
     RUN(logits_agree_with_llama_cpp);
     RUN(simd128_equals_scalar_bit_for_bit);
     RUN(any_split_of_the_tokens_gives_the_same_bits);
+    RUN(a_prompt_longer_than_a_pass_gives_the_same_bits);
     RUN(any_order_of_the_file_gives_the_same_model);
     RUN(a_copied_session_continues_where_the_other_is);
     RUN(a_refused_call_leaves_the_session_as_it_was);
