@@ -39,7 +39,8 @@
 
 #define ITERA_INLINE static inline __attribute__((always_inline, unused))
 
-/* Unrolls the loop that follows; what it walks over stays in registers then. Natively there is no hurry. */
+/* Unrolls the loop that follows; what it walks over stays in registers then. TWICE: two turns at a time, where all would
+ * be too many. Natively there is no hurry. */
 #if defined(__wasm__)
 #define ITERA_UNROLL _Pragma("clang loop unroll(full)")
 #define ITERA_UNROLL_TWICE _Pragma("clang loop unroll_count(2)")

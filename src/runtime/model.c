@@ -59,14 +59,15 @@ static uint64_t hash_hyperparameters(const itera_gguf *gguf, const char *archite
 
 static int batch_of(const itera_graph *graph)
 {
-    uint32_t batch = ITERA_BATCH;
+    int batch = ITERA_BATCH;
     for (uint32_t i = 0; i < graph->residual_count; i++) {
         const itera_block *block = graph->residuals[i].block;
-        while (batch < ITERA_BATCH_MOST && (uint64_t)batch * block->experts_used < ITERA_BATCH_EXPERT * block->experts) {
+        const uint64_t visits = (uint64_t)ITERA_BATCH_EXPERT * block->experts;
+        while (batch < ITERA_BATCH_MOST && (uint64_t)batch * block->experts_used < visits) {
             batch *= 2;
         }
     }
-    return (int)batch;
+    return batch;
 }
 
 static itera_status build(itera_model *model, itera_error *error)

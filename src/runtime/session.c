@@ -184,8 +184,8 @@ static void head(void *context, itera_team team)
     }
 }
 
-/* One pass over at most as many tokens as the model takes, already checked. `logits` NULL: only the last token's are computed, and not
- * even those when another pass follows. */
+/* One pass over at most as many tokens as the model takes, already checked. `logits` NULL: only the last token's are
+ * computed, and not even those when another pass follows. */
 static void pass_tokens(itera_session *session, const int32_t *tokens, int T, float *logits, bool last)
 {
     const itera_model *model = session->model;
@@ -269,6 +269,10 @@ itera_status itera_session_feed(itera_session *session, const int32_t *tokens, s
     return ITERA_OK;
 }
 
+/* Logits of so many tokens are held at once. */
+#define SCORE_BATCH 64
+_Static_assert(SCORE_BATCH <= ITERA_BATCH, "a pass takes them");
+
 itera_status itera_session_score(itera_session *session, const int32_t *tokens, size_t n, float *nll,
                                  itera_error *error)
 {
@@ -280,12 +284,12 @@ itera_status itera_session_score(itera_session *session, const int32_t *tokens, 
     if (tokens[n - 1] < 0 || (uint32_t)tokens[n - 1] >= V) {
         return itera_fail(error, ITERA_ERR_TOKEN, "token %d is outside the vocabulary of %u", (int)tokens[n - 1], V);
     }
-    float *logits = itera_memory_zeroed((uint64_t)ITERA_BATCH * V, sizeof(float));
+    float *logits = itera_memory_zeroed((uint64_t)SCORE_BATCH * V, sizeof(float));
     if (logits == NULL) {
         return itera_fail(error, ITERA_ERR_MEMORY, "not enough memory to score tokens");
     }
-    for (size_t i = 0; i + 1 < n; i += ITERA_BATCH) {
-        int T = (int)(n - 1 - i < ITERA_BATCH ? n - 1 - i : ITERA_BATCH);
+    for (size_t i = 0; i + 1 < n; i += SCORE_BATCH) {
+        int T = (int)(n - 1 - i < SCORE_BATCH ? n - 1 - i : SCORE_BATCH);
         pass_tokens(session, tokens + i, T, logits, true);
         for (int t = 0; t < T; t++) {
             nll[i + (size_t)t] = (float)-itera_logprob(logits + (size_t)t * V, V, tokens[i + (size_t)t + 1]);

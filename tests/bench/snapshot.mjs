@@ -9,6 +9,7 @@ import { openBrowser } from '../../web/bin/browser.js'
 import { wideStateModel } from '../node/support/wide-state.mjs'
 import { root } from './models.mjs'
 import { serveBench } from './pages.mjs'
+import { median } from './results.mjs'
 
 const words = process.argv.slice(2)
 const repeats = Number(words.find(word => /^\d+$/.test(word)) ?? 25)
@@ -47,7 +48,6 @@ async function measure({ packageUrl, source, repeats }) {
 
 /** @param {string} where @param {Awaited<ReturnType<typeof measure>>} result */
 function report(where, { times, stateBytes, simd }) {
-  const median = (/** @type {number[]} */ list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)]
   const figures = Object.entries(times).map(([what, [first, ...rest]]) =>
     `${what} ${median(rest).toFixed(1)} ms (first ${first.toFixed(1)})`)
   console.log(`${where}, ${(stateBytes / 1e6).toFixed(1)} MB of state, ${simd}: ${figures.join(', ')}`)

@@ -364,7 +364,7 @@ export class Engine {
   }
 
   /** @param {number} context */
-  newSession(context) { return new Session(this.wasm, this.model, this.numbers.batch, context) }
+  newSession(context) { return new Session(this.wasm, this.model, context, this.numbers.batch) }
 
   /** @param {number} context */
   #takeSession(context) {

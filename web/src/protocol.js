@@ -29,7 +29,7 @@ export const Request = Object.freeze({
   rewindChat: 'rewind-chat',
   /** args { chat, as }; a second session `as` goes on from where `chat` is. */
   forkChat: 'fork-chat',
-  /** args { chat, limits, conversation, form }; result: what snapshot.js describes, as a Blob or a Uint8Array. */
+  /** args { chat, limits, conversation, form }; result: what snapshot.js describes, as a Uint8Array. */
   saveChat: 'save-chat',
   /** args { chat, source, limits }; the session `chat` from a saved one; result: { messages, opening, options, limits }. */
   openChat: 'open-chat',

@@ -24,17 +24,17 @@ const SAVE_PIECE = 1 << 20
 
 export class Session {
   #wasm
-  #batch
+  #firstPiece
 
   /**
    * @param {Wasm} wasm
    * @param {number} model
-   * @param {number} batch  tokens that the core takes through its layers at once
    * @param {number} [context]  tokens the KV cache holds; 0 leaves it to the model, pure state-space models ignore it
+   * @param {number} [batch]  tokens that the core takes through its layers at once: smaller pieces would be slower
    */
-  constructor(wasm, model, batch, context = 0) {
+  constructor(wasm, model, context = 0, batch = LARGEST_PIECE) {
     this.#wasm = wasm
-    this.#batch = batch
+    this.#firstPiece = batch
     /** Tokens there is room for, as asked. */
     this.context = context
     this.handle = wasm.checkHandle(wasm.exports.itera_session_create(model, context))
@@ -72,7 +72,7 @@ export class Session {
    * @returns {Promise<boolean>} false when aborted before the end
    */
   async prefill(tokens, signal, onFed, cuts = []) {
-    let size = this.#batch
+    let size = this.#firstPiece
     for (let start = 0, end = 0; start < tokens.length; start = end) {
       if (start > 0) await breathe()
       if (signal?.aborted) return false

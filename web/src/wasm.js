@@ -90,19 +90,11 @@ export class Wasm {
   /** @param {number} pointer @param {number} length */
   f32(pointer, length) { return new Float32Array(this.memory.buffer, pointer >>> 0, length) }
 
-  /**
-   * Bytes for those who refuse shared memory, such as decoders of text. A view where that will do.
-   *
-   * @param {number} pointer
-   * @param {number} length
-   */
-  bytes(pointer, length) {
-    const view = this.u8(pointer, length)
-    return view.buffer instanceof ArrayBuffer ? view : view.slice()
-  }
-
   /** @param {number} pointer @param {number} length  in bytes of UTF-8 */
-  string(pointer, length) { return utf8.decode(this.bytes(pointer, length)) }
+  string(pointer, length) {
+    const view = this.u8(pointer, length)
+    return utf8.decode(view.buffer instanceof ArrayBuffer ? view : view.slice())     // decoders refuse shared memory
+  }
 
   /** @param {number} pointer  of a NUL-terminated string */
   cString(pointer) {
