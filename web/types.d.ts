@@ -320,7 +320,8 @@ export class Chat {
   undo(turns?: number): Promise<ChatMessage[]>
   /** A second conversation that goes on from here, its random sequence included. */
   fork(): Promise<Chat>
-  /** The conversation's whole memory, to restore with the same model anywhere. */
+  /** The conversation's whole memory, to restore with the same model anywhere. The model keeps memory of the Blob's size, where
+   * that is at most 64 MiB, to make the next one faster; dispose() of the model frees it. */
   save(options?: { form?: SnapshotForm }): Promise<Blob>
   /** What the conversation takes. */
   info(): Promise<ChatInfo>

@@ -241,6 +241,33 @@ describe('saving and packing in a worker', () => {
     await assert.rejects(collect(model.chat({ restore: new Blob(['nothing']) }).send('a')), { code: 'snapshot' })
   })
 
+  it('writes each file into the memory of the one before, and every file stays what it was', async t => {
+    const chat = model.chat({ ...hot, system })
+    await collect(chat.send('A fox.'))
+    /** Bytes of each file, and of the memory that it came in. @type {{ file: number, memory: number }[]} */
+    const seen = []
+    t.mock.method(globalThis, 'Blob', class extends Blob {
+      constructor(parts, options) {
+        super(parts, options)
+        seen.push({ file: parts[0].byteLength, memory: parts[0].buffer.byteLength })
+      }
+    })
+    const other = await Itera.load(await withTemplate(files['story-boot']))
+    const twin = await other.restore(await chat.save())
+    const forms = ['f16', 'f32', 'f16', 'f32', 'f32']
+    seen.length = 0
+    const blobs = []
+    for (const form of forms) blobs.push(await twin.save({ form }))
+    assert.deepEqual(seen.map(({ memory }) => memory), [0, 1, 1, 1, 1].map(i => seen[i].file), 'only what is too small is given up')
+    blobs.push(...await Promise.all([twin.save(), twin.save({ form: 'f16' })]), await chat.save())
+    const bytes = await Promise.all(blobs.map(async blob => Buffer.from(await blob.arrayBuffer())))
+    for (const i of [2, 6]) assert.deepEqual(bytes[i], bytes[0])
+    for (const i of [3, 4, 5]) assert.deepEqual(bytes[i], bytes[1])
+    assert.equal(bytes[1].length, seen[1].file)
+    for (const blob of blobs) assert.equal((await other.restore(blob)).messages.length, 3)
+    other.dispose()
+  })
+
   it('keeps a blob alive when its model is gone', async () => {
     const other = await Itera.load(await withTemplate(files['story-boot']))
     const chat = other.chat(hot)

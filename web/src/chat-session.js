@@ -342,9 +342,10 @@ export class ChatSession {
   /**
    * @param {Pick<SavedChat, 'messages' | 'opening' | 'options'>} conversation
    * @param {import('../types.d.ts').SnapshotForm} form
+   * @param {ArrayBuffer | null} [spare]  memory to use where it is enough
    * @returns {Uint8Array<ArrayBuffer>} the saved conversation
    */
-  save(conversation, form) {
+  save(conversation, form, spare) {
     this.#checkIdle()
     const saved = {
       ...conversation,
@@ -358,7 +359,8 @@ export class ChatSession {
     }
     const stateBytes = this.#session.saveBytes(form)
     const beforeState = encodeSnapshot(this.#engine.wasm, saved, this.#fed, stateBytes)
-    const bytes = new Uint8Array(beforeState.length + stateBytes)
+    const length = beforeState.length + stateBytes
+    const bytes = spare && spare.byteLength >= length ? new Uint8Array(spare, 0, length) : new Uint8Array(length)
     bytes.set(beforeState)
     this.#session.save(form, bytes.subarray(beforeState.length))
     return bytes

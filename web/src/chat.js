@@ -156,7 +156,7 @@ export class Chat {
     this.#checkIdle()
     const conversation = { messages: this.#messages, opening: this.#opening.length, options: this.#options }
     const args = { chat: this.#id, limits: this.#limits, conversation, form: checkForm(form) }
-    return toBlob(await this.#model.call(Request.saveChat, args))
+    return this.#model.file(Request.saveChat, args)
   }
 
   /** What the conversation takes. @returns {Promise<import('../types.d.ts').ChatInfo>} */
@@ -232,9 +232,6 @@ export class Chat {
 
 /** @param {ChatMessage[]} messages */
 const copyOf = messages => messages.map(message => ({ ...message }))
-
-/** @param {Uint8Array<ArrayBuffer>} file */
-export const toBlob = file => new Blob([file], { type: 'application/octet-stream' })
 
 /** @param {unknown} form */
 export function checkForm(form) {

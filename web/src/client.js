@@ -14,7 +14,11 @@ import { startWorker } from './workers.js'
  * @typedef {object} CallOptions
  * @property {AbortSignal} [signal]  asks the worker to end the request early
  * @property {(event: string, data: any) => void} [onEvent]
+ * @property {ArrayBuffer[]} [transfer]  what of `args` goes over to the worker
  */
+
+/** As much as the checkpoints of a conversation may take. */
+const MOST_SPARE_BYTES = 64 << 20
 export class Client {
   /** @type {Map<number, Pending>} */
   #pending = new Map()
@@ -23,6 +27,8 @@ export class Client {
   #ended = null
   /** @type {import('./workers.js').WorkerHandle | null} */
   #worker = null
+  /** Memory of the last file, for the next. @type {ArrayBuffer | null} */
+  #spare = null
   #helpers = new Helpers(reason => this.#end(new IteraError('crashed', `a thread crashed: ${reason}`)))
 
   /** @type {(reason: IteraError) => void} */
@@ -56,6 +62,24 @@ export class Client {
    */
   call(type, args, options = {}) {
     return this.#send(type, args, options).reply
+  }
+
+  /**
+   * A request for a file. New memory takes longer than what is written into it, so the worker is lent that of the file
+   * before, as `args.spare`.
+   *
+   * @param {string} type
+   * @param {any} args
+   * @param {CallOptions} [options]
+   * @returns {Promise<Blob>}
+   */
+  async file(type, args, options) {
+    const spare = this.#spare
+    this.#spare = null
+    const file = await this.call(type, { ...args, spare }, { ...options, transfer: spare ? [spare] : [] })
+    const blob = new Blob([file], { type: 'application/octet-stream' })
+    if (!this.#ended && file.buffer.byteLength <= MOST_SPARE_BYTES) this.#spare = file.buffer
+    return blob
   }
 
   /**
@@ -122,13 +146,13 @@ export class Client {
    * @param {CallOptions} options
    * @returns {{ id: number, reply: Promise<any> }}
    */
-  #send(type, args, { signal, onEvent }) {
+  #send(type, args, { signal, onEvent, transfer }) {
     const id = this.#nextId++
     if (this.#ended) return { id, reply: Promise.reject(this.#ended) }
     const reply = new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject, onEvent })
       try {
-        this.#worker?.post({ id, type, args, aborted: signal?.aborted })
+        this.#worker?.post({ id, type, args, aborted: signal?.aborted }, transfer)
         this.#worker?.hold(true)
       } catch (error) {
         this.#settle(id)
@@ -170,6 +194,7 @@ export class Client {
   #end(reason) {
     if (this.#ended) return
     this.#ended = reason
+    this.#spare = null
     this.#lose(reason)
     this.#worker?.terminate()
     this.#helpers.end()

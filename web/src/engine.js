@@ -286,11 +286,12 @@ export class Engine {
   }
 
   /**
-   * @param {{ chat: number, limits: ChatLimits, conversation: any, form: import('../types.d.ts').SnapshotForm }} args
+   * @param {{ chat: number, limits: ChatLimits, conversation: any, form: import('../types.d.ts').SnapshotForm,
+   *   spare: ArrayBuffer | null }} args
    * @returns {Uint8Array<ArrayBuffer>}
    */
-  saveChat({ chat, limits, conversation, form }) {
-    return this.chatSession(chat, limits).save(conversation, form)
+  saveChat({ chat, limits, conversation, form, spare }) {
+    return this.chatSession(chat, limits).save(conversation, form, spare)
   }
 
   /**
@@ -314,15 +315,16 @@ export class Engine {
   /**
    * A saved conversation in which only the opening was read.
    *
-   * @param {{ messages: ChatMessage[], limits: ChatLimits, form: import('../types.d.ts').SnapshotForm }} args
+   * @param {{ messages: ChatMessage[], limits: ChatLimits, form: import('../types.d.ts').SnapshotForm,
+   *   spare: ArrayBuffer | null }} args
    * @param {JobContext} context
    * @returns {Promise<Uint8Array<ArrayBuffer>>}
    */
-  async pack({ messages, limits, form }, { signal }) {
+  async pack({ messages, limits, form, spare }, { signal }) {
     const session = new ChatSession(this, limits)
     try {
       await session.readOpening(messages, signal)
-      return session.save({ messages, opening: messages.length, options: {} }, form)
+      return session.save({ messages, opening: messages.length, options: {} }, form, spare)
     } finally {
       session.close()
     }

@@ -1,4 +1,4 @@
-import { Chat, checkForm, toBlob } from './chat.js'
+import { Chat, checkForm } from './chat.js'
 import { IteraError } from './errors.js'
 import { createOpenAI } from './openai/index.js'
 import { completeOptions } from './options.js'
@@ -79,7 +79,7 @@ export class Model {
     const all = [...system === undefined ? [] : [{ role: 'system', content: String(system) }], ...messages]
     if (!all.length) throw new IteraError('argument', 'a pack needs a system message, or others')
     const limits = { contextTokens: completeOptions({ contextTokens }).contextTokens, checkpointBytes: 0 }
-    return toBlob(await this.call(Request.pack, { messages: all, limits, form: checkForm(form) }, { signal }))
+    return this.file(Request.pack, { messages: all, limits, form: checkForm(form) }, { signal })
   }
 
   /**
@@ -160,6 +160,16 @@ export class Model {
    */
   call(type, args, options) {
     return this.#client.call(type, args, options)
+  }
+
+  /**
+   * @internal
+   * @param {string} type
+   * @param {any} args
+   * @param {import('./client.js').CallOptions} [options]
+   */
+  file(type, args, options) {
+    return this.#client.file(type, args, options)
   }
 
   /**

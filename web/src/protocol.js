@@ -29,13 +29,14 @@ export const Request = Object.freeze({
   rewindChat: 'rewind-chat',
   /** args { chat, as }; a second session `as` goes on from where `chat` is. */
   forkChat: 'fork-chat',
-  /** args { chat, limits, conversation, form }; result: what snapshot.js describes, as a Uint8Array. */
+  /** args { chat, limits, conversation, form, spare }; result: what snapshot.js describes, as a Uint8Array. spare: an
+   * ArrayBuffer, transferred, in which the result comes where there is room, or null. */
   saveChat: 'save-chat',
   /** args { chat, source, limits }; the session `chat` from a saved one; result: { messages, opening, options, limits }. */
   openChat: 'open-chat',
   /** args { chat, limits }; result: ChatInfo. */
   chatInfo: 'chat-info',
-  /** args { messages, limits, form }; result: the same of a session that has read these messages and nothing else. */
+  /** args { messages, limits, form, spare }; result: the same of a session that has read these messages and nothing else. */
   pack: 'pack',
   /** args { chat }; forgets that session. */
   closeChat: 'close-chat',

@@ -30,6 +30,7 @@ export async function openLocal(source, simd) {
     /** What a checkpoint takes. */
     get markBytes() { return model.state(-1).session.markBytes },
     async call(type, args) { return handlers[type](args, { signal: never, emit() {} }) },
+    async file(type, args) { return new Blob([await model.call(type, args)]) },
     async * stream(_, args, signal = never) {
       const pieces = []
       const stats = await engine.chat(args, { signal, emit: (_, piece) => pieces.push(piece) })
