@@ -10,6 +10,9 @@
 #include "blocks/intervals.h"
 #include "quant/pack.h"
 
+/* Raw bytes that are packed at once: within the second-level cache, and enough for threads to meet over. */
+#define BATCH_BYTES ((size_t)256 << 10)
+
 /* How the raw bytes of a tensor become what the kernels read. */
 typedef enum form {
     FORM_PACKED,     /* matrices, rows interleaved by four */
@@ -38,7 +41,7 @@ struct itera_weights {
     size_t count, capacity;
     size_t incomplete;
     uint8_t *block;        /* the one allocation */
-    uint8_t *rows_scratch; /* four raw rows of the widest matrix */
+    uint8_t *scratch;      /* raw bytes on the way to their final form */
     itera_weight_counts counts;
     uint64_t identity;     /* sum of the complete tensors' hashes */
 };
@@ -62,7 +65,7 @@ void itera_weights_free(itera_weights *weights)
     }
     free(weights->items);
     free(weights->block);
-    free(weights->rows_scratch);
+    free(weights->scratch);
     free(weights);
 }
 
@@ -233,17 +236,20 @@ itera_status itera_weights_allocate(itera_weights *weights, itera_error *error)
             return itera_fail(error, ITERA_ERR_ARGUMENT, "tensor %.*s was asked for twice",
                               (int)item->tensor->name.length, item->tensor->name.data);
         }
-        uint64_t rows = item->form == FORM_PACKED ? (uint64_t)item->rows * item->matrices : 1;
-        uint64_t row_bytes = item->tensor->bytes / rows * (item->form == FORM_PACKED ? 4 : 1);
-        widest = row_bytes > widest ? row_bytes : widest;
+        uint64_t bytes = item->tensor->bytes; /* at once: a vector, or a batch of at least a group */
+        if (item->form == FORM_PACKED && bytes > BATCH_BYTES) {
+            uint64_t group = bytes / ((uint64_t)item->rows * item->matrices) * 4;
+            bytes = group > BATCH_BYTES ? group : BATCH_BYTES;
+        }
+        widest = bytes > widest ? bytes : widest;
     }
     itera_arena arena = {0};
     take_regions(weights, &arena);
     /* Slack for aligning the base; half of the address space is the most one block may take. */
     uint64_t total = arena.used + ITERA_ARENA_ALIGN;
     weights->block = itera_memory_alloc(total);
-    weights->rows_scratch = itera_memory_alloc(widest);
-    if (weights->block == NULL || weights->rows_scratch == NULL) {
+    weights->scratch = itera_memory_alloc(widest);
+    if (weights->block == NULL || weights->scratch == NULL) {
         return itera_fail(error, ITERA_ERR_MEMORY, "not enough memory for %llu MB of weights",
                           (unsigned long long)(total >> 20));
     }
@@ -262,67 +268,76 @@ itera_status itera_weights_allocate(itera_weights *weights, itera_error *error)
 
 /* ---- Arrival --------------------------------------------------------------------------------- */
 
-/* Packs group `group` of the whole tensor (matrices stacked) from its raw rows, through the scratch. */
-static void pack_group(const itera_weights *weights, const placement *item, uint64_t group, size_t row_bytes,
-                       size_t group_bytes, const uint8_t *raw)
+/* Where the rows of a group of the whole tensor (matrices stacked) begin among the raw bytes; of the group behind the
+ * last: their end. */
+static size_t raw_offset(const placement *item, uint64_t group, size_t row_bytes)
 {
-    uint32_t groups = (item->rows + 3) / 4;
-    uint64_t matrix = group / groups;
-    uint32_t row = (uint32_t)(group % groups) * 4;
-    uint32_t n = item->rows - row < 4 ? item->rows - row : 4;
-    memcpy(weights->rows_scratch, raw + (matrix * item->rows + row) * row_bytes, (size_t)n * row_bytes);
-    const void *rows[4] = {NULL, NULL, NULL, NULL};
-    for (uint32_t i = 0; i < n; i++) {
-        rows[i] = weights->rows_scratch + (size_t)i * row_bytes;
-    }
-    itera_pack_group(item->data + group * group_bytes, item->type->type, item->cols, rows);
+    uint64_t groups = (item->rows + 3) / 4;
+    return (size_t)((group / groups * item->rows + group % groups * 4) * row_bytes);
 }
 
-/* In place: forwards where packed groups lag behind the raw rows they come from, backwards where they lead. */
-static itera_status pack(const itera_weights *weights, placement *item, itera_error *error)
+/* Some groups of a tensor, their raw rows in the scratch. */
+typedef struct batch {
+    const placement *item;
+    const uint8_t *raw;
+    uint64_t first;
+    int count;
+    size_t row_bytes, group_bytes;
+} batch;
+
+static void pack_share(void *context, itera_team team)
 {
-    size_t row_bytes = (size_t)(item->tensor->bytes / ((uint64_t)item->rows * item->matrices));
-    size_t group_bytes = itera_pack_group_bytes(item->type->type, item->cols);
-    uint64_t groups = (uint64_t)item->matrices * ((item->rows + 3) / 4);
-    bool padded = item->rows % 4 != 0;
-    uint8_t *copy = NULL;
-    const uint8_t *raw = item->data;
-    if (padded && group_bytes < 4 * row_bytes) {
-        /* Neither direction is safe; no type of ours packs smaller than it is stored, so this is for the future. */
-        copy = itera_memory_alloc(item->tensor->bytes);
-        if (copy == NULL) {
-            return itera_fail(error, ITERA_ERR_MEMORY, "out of memory while packing a tensor");
+    const batch *b = context;
+    const itera_range share = itera_share(team, b->count, 1);
+    const size_t begin = raw_offset(b->item, b->first, b->row_bytes);
+    for (int i = share.begin; i < share.end; i++) {
+        const uint64_t group = b->first + (uint64_t)i;
+        const uint8_t *raw = b->raw + (raw_offset(b->item, group, b->row_bytes) - begin);
+        const uint8_t *end = b->raw + (raw_offset(b->item, group + 1, b->row_bytes) - begin);
+        const void *rows[4] = {NULL, NULL, NULL, NULL};
+        for (int row = 0; raw < end; row++, raw += b->row_bytes) {
+            rows[row] = raw;
         }
-        memcpy(copy, item->data, (size_t)item->tensor->bytes);
-        raw = copy;
+        itera_pack_group(b->item->data + group * b->group_bytes, b->item->type->type, b->item->cols, rows);
     }
-    if (group_bytes <= 4 * row_bytes && !padded) {
-        for (uint64_t group = 0; group < groups; group++) {
-            pack_group(weights, item, group, row_bytes, group_bytes, raw);
-        }
-    } else {
-        for (uint64_t group = groups; group-- > 0;) {
-            pack_group(weights, item, group, row_bytes, group_bytes, raw);
-        }
+}
+
+/* In place, from the end: no type packs smaller than it is stored, so that the packed groups of a batch lie on its own
+ * raw rows, which were copied, and on those of groups that are done. */
+static void pack(const itera_weights *weights, const placement *item, itera_pool *pool)
+{
+    const size_t row_bytes = (size_t)(item->tensor->bytes / ((uint64_t)item->rows * item->matrices));
+    batch b = {.item = item,
+               .raw = weights->scratch,
+               .first = (uint64_t)item->matrices * ((item->rows + 3) / 4),
+               .row_bytes = row_bytes,
+               .group_bytes = itera_pack_group_bytes(item->type->type, item->cols)};
+    assert(b.group_bytes >= 4 * row_bytes);
+    const uint64_t most = 4 * row_bytes < BATCH_BYTES ? BATCH_BYTES / (4 * row_bytes) : 1;
+    while (b.first > 0) {
+        const uint64_t end = b.first;
+        b.count = (int)(end < most ? end : most);
+        b.first -= (uint64_t)b.count;
+        const size_t begin = raw_offset(item, b.first, row_bytes);
+        memcpy(weights->scratch, item->data + begin, raw_offset(item, end, row_bytes) - begin);
+        itera_parallel(item->tensor->bytes < BATCH_BYTES ? NULL : pool, pack_share, &b);
     }
-    free(copy);
-    return ITERA_OK;
 }
 
 static itera_status expand(const itera_weights *weights, placement *item, itera_error *error)
 {
     size_t n = (size_t)(item->packed_bytes / sizeof(float));
-    memcpy(weights->rows_scratch, item->data, (size_t)item->tensor->bytes);
+    memcpy(weights->scratch, item->data, (size_t)item->tensor->bytes);
     float *out = (float *)(void *)item->data;
     if (item->form == FORM_F32) {
-        item->type->dequantize(out, weights->rows_scratch, n);
+        item->type->dequantize(out, weights->scratch, n);
         return ITERA_OK;
     }
     float *values = itera_memory_alloc((uint64_t)n * sizeof(float));
     if (values == NULL) {
         return itera_fail(error, ITERA_ERR_MEMORY, "out of memory while transposing a tensor");
     }
-    item->type->dequantize(values, weights->rows_scratch, n);
+    item->type->dequantize(values, weights->scratch, n);
     for (uint32_t row = 0; row < item->rows; row++) {
         for (uint32_t col = 0; col < item->cols; col++) {
             out[(size_t)col * item->rows + row] = values[(size_t)row * item->cols + col];
@@ -341,10 +356,14 @@ static uint64_t hash_tensor(const placement *item)
     return itera_hash(h, item->data, (size_t)tensor->bytes);
 }
 
-static itera_status complete(itera_weights *weights, placement *item, itera_error *error)
+static itera_status complete(itera_weights *weights, placement *item, itera_pool *pool, itera_error *error)
 {
     uint64_t hash = hash_tensor(item);
-    ITERA_TRY(item->form == FORM_PACKED ? pack(weights, item, error) : expand(weights, item, error));
+    if (item->form == FORM_PACKED) {
+        pack(weights, item, pool);
+    } else {
+        ITERA_TRY(expand(weights, item, error));
+    }
     item->complete = true;
     itera_intervals_free(&item->arrived);
     weights->identity += hash; /* a sum: tensors complete in any order */
@@ -368,8 +387,8 @@ static size_t first_after(const itera_weights *weights, uint64_t offset)
     return low;
 }
 
-itera_status itera_weights_push(itera_weights *weights, uint64_t file_offset, const uint8_t *bytes, size_t n,
-                                itera_error *error)
+itera_status itera_weights_push(itera_weights *weights, itera_pool *pool, uint64_t file_offset, const uint8_t *bytes,
+                                size_t n, itera_error *error)
 {
     assert(weights->block != NULL);
     if (file_offset > UINT64_MAX - n) {
@@ -391,7 +410,7 @@ itera_status itera_weights_push(itera_weights *weights, uint64_t file_offset, co
             return itera_fail(error, ITERA_ERR_MEMORY, "out of memory while loading");
         }
         if (itera_intervals_cover(&item->arrived, item->tensor->bytes)) {
-            ITERA_TRY(complete(weights, item, error));
+            ITERA_TRY(complete(weights, item, pool, error));
         }
     }
     return weights->incomplete == 0 ? ITERA_OK : ITERA_NEED_MORE;

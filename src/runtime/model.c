@@ -116,7 +116,7 @@ itera_status itera_model_create(itera_model **out, itera_gguf *gguf, itera_varia
 itera_status itera_model_push(itera_model *model, uint64_t file_offset, const uint8_t *bytes, size_t n,
                               itera_error *error)
 {
-    return itera_weights_push(model->weights, file_offset, bytes, n, error);
+    return itera_weights_push(model->weights, model->pool, file_offset, bytes, n, error);
 }
 
 itera_status itera_model_ready(const itera_model *model, itera_error *error)

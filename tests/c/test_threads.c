@@ -5,7 +5,10 @@
 
 #include "base/memory.h"
 #include "base/pool.h"
+#include "blocks/weights.h"
 #include "golden.h"
+#include "quant/pack.h"
+#include "raw_gguf.h"
 #include "test.h"
 
 /* ---- The pool --------------------------------------------------------------------------------- */
@@ -127,6 +130,109 @@ TEST(pools_of_no_use_are_refused)
     CHECK(pool == NULL);
 }
 
+/* ---- Loading ---------------------------------------------------------------------------------- */
+
+/* Shapes with a rest of rows, stacked ones, ones of many batches and one of which four rows are more than a batch. */
+static const struct { const char *name; itera_type type; uint32_t matrices, rows, cols; } TENSORS[] = {
+    {"f32", ITERA_TYPE_F32, 1, 301, 256},    {"f16", ITERA_TYPE_F16, 3, 255, 512},
+    {"bf16", ITERA_TYPE_BF16, 1, 7, 32},     {"q8_0", ITERA_TYPE_Q8_0, 1, 2051, 160},
+    {"wide", ITERA_TYPE_Q8_0, 1, 10, 65536}, {"q4_0", ITERA_TYPE_Q4_0, 1, 2048, 320},
+    {"q4_1", ITERA_TYPE_Q4_1, 2, 6, 64},     {"q5_0", ITERA_TYPE_Q5_0, 1, 1, 32},
+    {"q5_1", ITERA_TYPE_Q5_1, 1, 2050, 192}, {"q4_k", ITERA_TYPE_Q4_K, 5, 411, 256},
+    {"q5_k", ITERA_TYPE_Q5_K, 1, 4000, 256}, {"q6_k", ITERA_TYPE_Q6_K, 2, 1030, 256},
+};
+enum { TENSOR_COUNT = sizeof TENSORS / sizeof TENSORS[0] };
+
+static uint64_t raw_row_bytes(int i)
+{
+    const itera_type_info *info = itera_type_lookup(TENSORS[i].type);
+    return (uint64_t)TENSORS[i].cols / info->block_elements * info->block_bytes;
+}
+
+/* Is it, group by group, what packing the rows where they lie in the file gives? */
+static bool is_packed(int i, const uint8_t *packed, const uint8_t *raw)
+{
+    const size_t row_bytes = raw_row_bytes(i), group_bytes = itera_pack_group_bytes(TENSORS[i].type, TENSORS[i].cols);
+    uint8_t *group = malloc(group_bytes);
+    bool same = true;
+    for (uint32_t matrix = 0; matrix < TENSORS[i].matrices; matrix++) {
+        for (uint32_t row = 0; row < TENSORS[i].rows; row += 4, packed += group_bytes) {
+            const void *rows[4] = {NULL, NULL, NULL, NULL};
+            for (uint32_t j = 0; j < 4 && row + j < TENSORS[i].rows; j++, raw += row_bytes) {
+                rows[j] = raw;
+            }
+            itera_pack_group(group, TENSORS[i].type, TENSORS[i].cols, rows);
+            same = same && memcmp(group, packed, group_bytes) == 0;
+        }
+    }
+    free(group);
+    return same;
+}
+
+/* Loads the file, `piece` bytes at a time, and looks at every tensor. Returns the identity. */
+static uint64_t load(const uint8_t *file, size_t bytes, size_t piece, bool backwards, itera_pool *pool)
+{
+    itera_error error = {""};
+    itera_gguf *gguf = itera_gguf_create();
+    CHECK_INT(itera_gguf_feed(gguf, file, bytes, &error), ITERA_OK);
+    itera_weights *weights = itera_weights_create(gguf);
+    itera_experts out[TENSOR_COUNT];
+    for (int i = 0; i < TENSOR_COUNT; i++) {
+        CHECK_INT(itera_weights_experts(weights, &out[i], TENSORS[i].name, TENSORS[i].matrices, 1, TENSORS[i].rows,
+                                        TENSORS[i].cols, &error), ITERA_OK);
+    }
+    CHECK_INT(itera_weights_allocate(weights, &error), ITERA_OK);
+    itera_status status = ITERA_NEED_MORE;
+    const size_t count = (bytes + piece - 1) / piece;
+    for (size_t i = 0; i < count; i++) {
+        const size_t at = (backwards ? count - 1 - i : i) * piece;
+        status = itera_weights_push(weights, pool, at, file + at, bytes - at < piece ? bytes - at : piece, &error);
+    }
+    CHECK_INT(status, ITERA_OK);
+    for (int i = 0; i < TENSOR_COUNT; i++) {
+        const itera_gguf_tensor *tensor = itera_gguf_find_tensor(gguf, TENSORS[i].name);
+        CHECK(is_packed(i, out[i].first.data, file + tensor->offset));
+    }
+    const uint64_t identity = itera_weights_identity(weights);
+    itera_weights_free(weights);
+    itera_gguf_free(gguf);
+    return identity;
+}
+
+TEST(weights_do_not_depend_on_the_number_of_threads_that_pack_them)
+{
+    static raw_file header;
+    uint64_t offset = 0;
+    raw_begin(&header, TENSOR_COUNT, 0);
+    for (int i = 0; i < TENSOR_COUNT; i++) {
+        const uint64_t dims[] = {TENSORS[i].cols, TENSORS[i].rows, TENSORS[i].matrices};
+        raw_tensor(&header, TENSORS[i].name, 3, dims, TENSORS[i].type, offset);
+        offset += (raw_row_bytes(i) * TENSORS[i].rows * TENSORS[i].matrices + 31) / 32 * 32;
+    }
+    while (header.n % 32 != 0) {
+        raw_u8(&header, 0);
+    }
+    const size_t bytes = header.n + (size_t)offset;
+    uint8_t *file = malloc(bytes);
+    memcpy(file, header.bytes, header.n);
+    uint32_t state = 1;
+    for (size_t i = header.n; i < bytes; i++) {
+        state = state * 1664525u + 1013904223u;
+        file[i] = (uint8_t)(state >> 24);
+    }
+    const uint64_t identity = load(file, bytes, bytes, false, NULL);
+    CHECK(load(file, bytes, 100003, true, NULL) == identity);
+    for (int threads = 2; threads <= 3; threads++) {
+        itera_pool *pool = NULL;
+        itera_error error;
+        REQUIRE(itera_pool_create(&pool, threads, &error) == ITERA_OK);
+        CHECK(load(file, bytes, 100003, false, pool) == identity);
+        CHECK(load(file, bytes, 1 << 20, true, pool) == identity);
+        itera_pool_free(pool);
+    }
+    free(file);
+}
+
 /* ---- Models ----------------------------------------------------------------------------------- */
 
 #define T 64
@@ -194,6 +300,7 @@ int main(int argc, char **argv)
     RUN(threads_that_fell_asleep_wake_up);
     RUN(no_pool_is_one_thread);
     RUN(pools_of_no_use_are_refused);
+    RUN(weights_do_not_depend_on_the_number_of_threads_that_pack_them);
     RUN(logits_do_not_depend_on_the_number_of_threads);
     return test_end();
 }
