@@ -68,12 +68,13 @@ export class Entry {
    * A chunk that is what it was; null where it is not, and must be fetched.
    *
    * @param {number} chunk
+   * @param {Uint8Array} buffer  where it may be
    * @returns {Promise<Uint8Array | null>}
    */
-  async chunk(chunk) {
+  async chunk(chunk, buffer) {
     const facts = /** @type {Facts} */ (this.facts)
     if (!this.has(chunk)) return null
-    const bytes = await this.#files.read(chunk * facts.chunkBytes, chunkLength(facts, chunk)).catch(() => null)
+    const bytes = await this.#files.read(chunk * facts.chunkBytes, chunkLength(facts, chunk), buffer).catch(() => null)
     if (bytes && await sha256(bytes) === this.#hashes.get(chunk)) return bytes
     this.#hashes.delete(chunk)
     return null

@@ -63,8 +63,8 @@ function entryFiles(log, data) {
       const bytes = Buffer.from(text)
       await writeAll(log, (await log.stat()).size, bytes)
     },
-    async read(offset, length) {
-      const bytes = new Uint8Array(length)
+    async read(offset, length, buffer) {
+      const bytes = buffer.length < length ? new Uint8Array(length) : buffer
       const { bytesRead } = await data.read(bytes, 0, length, offset)
       return bytes.subarray(0, bytesRead)
     },

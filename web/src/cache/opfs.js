@@ -104,8 +104,8 @@ function entryFiles(log, data) {
       return decoder.decode(bytes)
     },
     async appendLog(text) { writeAll(log, log.getSize(), encoder.encode(text)) },
-    async read(offset, length) {
-      const bytes = new Uint8Array(length)
+    async read(offset, length, buffer) {
+      const bytes = buffer.length < length ? new Uint8Array(length) : buffer.subarray(0, length)
       return bytes.subarray(0, data.read(bytes, { at: offset }))
     },
     async write(offset, bytes) { writeAll(data, offset, bytes) },

@@ -17,7 +17,9 @@ import { openPrivateStore } from './opfs.js'
  * @typedef {object} EntryFiles
  * @property {() => Promise<string>} readLog
  * @property {(text: string) => Promise<void>} appendLog
- * @property {(offset: number, length: number) => Promise<Uint8Array>} read  of what was written in one at that offset
+ * @property {(offset: number, length: number, buffer: Uint8Array) => Promise<Uint8Array>} read  of what was written in one at
+ *   that offset; into the buffer where that is large enough and spares memory: in new memory a megabyte takes longer to
+ *   read than to pack
  * @property {(offset: number, bytes: Uint8Array) => Promise<void>} write
  * @property {() => Promise<void>} reset  leaves it empty
  * @property {() => Promise<void>} close

@@ -25,7 +25,10 @@ export class KeptFile {
   #streamEnd = 0
   /** What came with the last piece and belongs to the next chunk. */
   #rest = EMPTY
-  #buffer = new Uint8Array()
+  /** For even and odd chunks: one is worked on while the next is read. */
+  #buffers = [EMPTY, EMPTY]
+  /** A kept chunk, read and checked while the one before is worked on. @type {Promise<Uint8Array | null> | null} */
+  #ahead = null
 
   /**
    * @param {RemoteFile} remote
@@ -66,7 +69,9 @@ export class KeptFile {
   async * pieces() {
     try {
       for (let chunk = 0; ; chunk++) {
-        const known = this.#entry.facts && await this.#entry.chunk(chunk)
+        const known = await (this.#ahead ?? this.#known(chunk))
+        this.#ahead = this.#known(chunk + 1)
+        this.#ahead.catch(() => {})                     // told when its turn comes
         if (known?.length) {
           this.#change({ loaded: this.#state.loaded + known.length, cached: this.#state.cached + known.length })
           yield known
@@ -78,9 +83,22 @@ export class KeptFile {
         yield bytes
       }
     } finally {
+      await this.#ahead?.catch(() => {})
       await this.#stream?.return()
       this.#remote.close()
     }
+  }
+
+  /** @param {number} chunk @returns {Promise<Uint8Array | null>} null where it must be fetched */
+  async #known(chunk) {
+    return this.#entry.facts && this.#entry.has(chunk) ? this.#entry.chunk(chunk, this.#bufferOf(chunk)) : null
+  }
+
+  /** @param {number} chunk */
+  #bufferOf(chunk) {
+    const which = chunk % 2
+    if (!this.#buffers[which].length) this.#buffers[which] = new Uint8Array(this.#chunkBytes)
+    return this.#buffers[which]
   }
 
   /**
@@ -94,7 +112,7 @@ export class KeptFile {
       this.#streamEnd = this.#entry.nextKept(chunk)
       this.#stream = this.#remote.read(chunk * this.#chunkBytes, this.#streamEnd * this.#chunkBytes)
     }
-    if (!this.#buffer.length) this.#buffer = new Uint8Array(this.#chunkBytes)
+    const buffer = this.#bufferOf(chunk)
     let length = 0
     while (length < this.#chunkBytes) {
       let piece = this.#rest
@@ -108,12 +126,12 @@ export class KeptFile {
         this.#change({ loaded: this.#state.loaded + piece.length, total: this.#remote.total })
       }
       const taken = piece.subarray(0, this.#chunkBytes - length)
-      this.#buffer.set(taken, length)
+      buffer.set(taken, length)
       length += taken.length
       this.#rest = piece.subarray(taken.length)
     }
     this.#streamAt = chunk + 1
-    return this.#buffer.subarray(0, length)
+    return buffer.subarray(0, length)
   }
 
   /** @param {number} chunk @param {Uint8Array} bytes */

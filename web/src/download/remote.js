@@ -40,8 +40,7 @@ const RETRIES_UNANSWERED = 2
 /** The longest wait between two attempts, unless the server asks for more, and the longest that it may ask for. */
 const LONGEST_DELAY = 10_000
 const LONGEST_RETRY_AFTER = 120_000
-/** A round trip that takes longer than this and than so much of a request is worth a larger request. */
-const LONG_LATENCY = 30
+/** A round trip that takes longer than so much of a request is worth a larger request. */
 const LATENCY_SHARE = 0.15
 
 export class RemoteFile {
@@ -340,9 +339,9 @@ export class RemoteFile {
     return new Interruption(cannotBeRead(this.name, error), { cause: error })
   }
 
-  /** Long round trips are made fewer. @param {number} latency @param {number} transfer */
+  /** Round trips that are long for what they bring are made fewer. @param {number} latency @param {number} transfer */
   #adapt(latency, transfer) {
-    const wasteful = latency > LONG_LATENCY && latency > LATENCY_SHARE * (latency + transfer)
+    const wasteful = latency > LATENCY_SHARE * (latency + transfer)
     if (wasteful) this.#span = Math.min(this.#span * 2, this.#options.span.most)
   }
 }
