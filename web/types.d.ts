@@ -90,7 +90,7 @@ export interface DownloadOptions extends CacheOptions {
   /** What is kept and checked as one, in bytes (default 1 MiB). An entry keeps the size it began with. */
   chunkBytes?: number
   /** The most to ask for at once when the file is kept: a tab that is killed loses no more than this and a chunk. By
-   * default one chunk, and more where round trips are long (up to 64 MiB). */
+   * default one chunk, and more where round trips are long beside it (up to 64 MiB). */
   requestBytes?: number
 }
 
