@@ -50,17 +50,18 @@ typedef struct itera_matrix {
 #define ITERA_ACT_WIDE 1.35f /* a wide block's d^2 is more than so many times the mean over its row */
 typedef struct itera_act_sums {
     float d;
-    float dsum;       /* d times the sum of all q: times a weight's minimum, it repays the minima */
-    int32_t nsum;     /* minus the sum of all q: times 2^n, it repays the offset of unsigned weights */
-    int32_t nsum_low; /* minus the sum of the first 16 q: Q6_K has a scale for each half */
+    float dsum;            /* d times the sum of all q: times a weight's minimum, it repays the minima */
+    int32_t repay[4];      /* minus the sum of all q times 0, 8, 16 and 128, the offsets of unsigned weights */
+    int32_t repay32_first; /* minus the sum of the first 16 q times 32: Q6_K has a scale for each half */
 } itera_act_sums;
+enum { ITERA_REPAY_0, ITERA_REPAY_8, ITERA_REPAY_16, ITERA_REPAY_128 };
 typedef struct itera_act_block {
     int8_t high[ITERA_ACT_BLOCK]; /* (q + 64) >> 7: x / (128 d) rounded, -127 to 127 */
     int8_t low[ITERA_ACT_BLOCK];  /* q - 128 high: -64 to 63 */
     itera_act_sums fine;          /* of q */
     itera_act_sums coarse;        /* of high alone: its d is 128 times the fine one */
     int32_t wide;                 /* 0 or 1 */
-} itera_act_block;                /* 100 bytes */
+} itera_act_block;                /* 132 bytes */
 
 #define ITERA_FLOAT_BLOCK 16 /* columns of a partial sum of the float products, see below */
 

@@ -49,16 +49,16 @@ typedef itera_act_block tile_block;
 #define SUMS(block) (&(block)->coarse)
 #endif
 
-/* Minus the sum of the columns that a part (all, or a half) covers, times the offset. */
-ITERA_INLINE v128_t repayment(const itera_act_sums *sums, int kind, int part, v128_t offset)
+/* What repays the weights' offset over the columns that a part (all, or a half) covers. A multiplication here would wait
+ * for the units that make the dot products. */
+ITERA_INLINE v128_t repayment(const itera_act_sums *sums, int kind, int part, int repay)
 {
-    v128_t nsum = wasm_v128_load32_splat(&sums->nsum);
+    v128_t all = wasm_v128_load32_splat(&sums->repay[repay]);
     if (kind == kind_halves) {
-        v128_t low = wasm_v128_load32_splat(&sums->nsum_low);
-        nsum = part == 0 ? low : wasm_i32x4_sub(nsum, low);
+        v128_t first = wasm_v128_load32_splat(&sums->repay32_first);
+        return part == 0 ? first : wasm_i32x4_sub(wasm_i32x4_add(all, all), first); /* twice 16 */
     }
-    ITERA_PIN(nsum); /* or the compiler multiplies before it broadcasts, in registers of another kind */
-    return wasm_i32x4_mul(nsum, offset);
+    return all;
 }
 
 /* ---- Tiles ---- */
@@ -72,14 +72,13 @@ typedef struct tile_place {
     const tile_block *x;
     size_t x_stride;
     int first; /* the sums begin here */
-    int offset;
+    int repay; /* which sum repays the offset */
 } tile_place;
 
 /* `tokens` tokens by 2 groups over a panel. */
 ITERA_INLINE void tile(const tile_place *place, int tokens, int kind)
 {
     v128_t acc[4][2];
-    const v128_t offset = wasm_i32x4_splat(place->offset);
     const tile_block *x[4];
     const panel_block *panel = place->panel;
     ITERA_UNROLL
@@ -102,7 +101,7 @@ ITERA_INLINE void tile(const tile_place *place, int tokens, int kind)
             ITERA_UNROLL
             for (int t = 0; t < tokens; t++) {
                 idot[t][0] = idot[t][1] =
-                    kind == kind_minimum ? wasm_i32x4_splat(0) : repayment(SUMS(x[t]), kind, part, offset);
+                    kind == kind_minimum ? wasm_i32x4_splat(0) : repayment(SUMS(x[t]), kind, part, place->repay);
             }
             ITERA_UNROLL
             for (int step = part * steps; step < (part + 1) * steps; step++) {
@@ -178,8 +177,11 @@ DEFINE_TILES(halves, kind_halves)
 
 #define LOW_WORDS(block) ((const uint8_t *)(block)->low)
 
-/* Minus the sum of the low plane, and d times its sum. */
-ITERA_INLINE int32_t low_nsum(const itera_act_block *block) { return block->fine.nsum - 128 * block->coarse.nsum; }
+/* What repays the offset in the low plane, and d times its sum. */
+ITERA_INLINE int32_t low_repay(const itera_act_block *block, int repay)
+{
+    return block->fine.repay[repay] - 128 * block->coarse.repay[repay];
+}
 
 ITERA_INLINE float low_dsum(const itera_act_block *block) { return block->fine.dsum - block->coarse.dsum; }
 
@@ -210,7 +212,7 @@ ITERA_INLINE void low_tile(const tile_place *place, int block, const uint8_t *me
     ITERA_UNROLL
     for (int t = 0; t < 4; t++) {
         x[t] = t < count ? place->x + (size_t)members[t] * place->x_stride + block : &nothing;
-        idot[t][0] = idot[t][1] = wasm_i32x4_splat(kind == kind_offset ? low_nsum(x[t]) * place->offset : 0);
+        idot[t][0] = idot[t][1] = wasm_i32x4_splat(kind == kind_offset ? low_repay(x[t], place->repay) : 0);
     }
     ITERA_UNROLL
     for (int step = 0; step < ITERA_STEPS; step++) {
@@ -315,7 +317,7 @@ static void matmul_panels(float *y, size_t y_stride, const itera_matrix *w, cons
         for (int t = 0; t < T; t += PANEL_TOKENS) {
             int tokens = T - t < PANEL_TOKENS ? T - t : PANEL_TOKENS;
             const itera_act_block *xt = x + (size_t)t * all_blocks + begin;
-            tile_place place = {.panel = panel, .blocks = blocks, .first = begin == 0, .offset = type->offset};
+            tile_place place = {.panel = panel, .blocks = blocks, .first = begin == 0, .repay = type->repay};
 #if ITERA_WIDEN
             for (int i = 0; i < tokens; i++) {
                 for (int block = 0; block < blocks; block++) {
@@ -390,7 +392,6 @@ ITERA_INLINE void block_dots(v128_t idot[2], const uint8_t *words, const uint8_t
 ITERA_INLINE v128_t one_token(v128_t acc, const uint8_t *block, const tile_block *x, int blocks,
                               const vector_type *type, const unpack_constants *k)
 {
-    const v128_t offset = wasm_i32x4_splat(type->offset);
     for (int i = 0; i < blocks; block += type->block_bytes) {
         v128_t head[2];
         type->head(head, block, k);
@@ -398,12 +399,15 @@ ITERA_INLINE v128_t one_token(v128_t acc, const uint8_t *block, const tile_block
         for (int sub = 0; sub < type->subs; sub++, i++, x++) {
             v128_t idot[2] = {wasm_i32x4_splat(0), wasm_i32x4_splat(0)};
             if (type->kind == kind_halves) {
-                idot[1] = repayment(SUMS(x), type->kind, 1, offset);
+                idot[1] = repayment(SUMS(x), type->kind, 1, type->repay);
             }
             if (type->kind != kind_minimum) {
-                idot[0] = repayment(SUMS(x), type->kind, 0, offset);
+                idot[0] = repayment(SUMS(x), type->kind, 0, type->repay);
             }
             block_dots(idot, WORDS(x), block, sub, type, k);
+            if (type->in_place) {
+                idot[1] = wasm_i32x4_shr(idot[1], 4); /* of a multiple of 16 */
+            }
 
             v128_t d = wasm_v128_load32_splat(&SUMS(x)->d), scale = type->scale(head, block, sub, 0);
             if (type->kind == kind_halves) {
@@ -454,7 +458,7 @@ ITERA_INLINE v128_t one_low_plane(v128_t acc, const uint8_t *block, const itera_
 {
     v128_t head[2], idot[2] = {wasm_i32x4_splat(0), wasm_i32x4_splat(0)};
     if (type->kind == kind_offset) {
-        idot[0] = wasm_i32x4_splat(low_nsum(x) * type->offset);
+        idot[0] = wasm_i32x4_splat(low_repay(x, type->repay));
     }
     type->head(head, block, k);
     block_dots(idot, LOW_WORDS(x), block, 0, type, k);
@@ -511,6 +515,5 @@ ITERA_DEFINE_QUANT_MATMUL(matmul_q4_0, vector_q4_0, offset)
 ITERA_DEFINE_QUANT_MATMUL(matmul_q4_1, vector_q4_1, minimum)
 ITERA_DEFINE_QUANT_MATMUL(matmul_q5_0, vector_q5_0, offset)
 ITERA_DEFINE_QUANT_MATMUL(matmul_q5_1, vector_q5_1, minimum)
-ITERA_DEFINE_QUANT_MATMUL(matmul_q4_k, vector_q4_k, minimum)
 ITERA_DEFINE_QUANT_MATMUL(matmul_q5_k, vector_q5_k, minimum)
 ITERA_DEFINE_QUANT_MATMUL(matmul_q6_k, vector_q6_k, halves)

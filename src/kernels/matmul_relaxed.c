@@ -2,7 +2,7 @@
  * signed activations by unsigned weights.
  *
  * What an engine does with a second operand above 127 is its own choice. Only Q8_0 has such weights, and asks
- * first: engines that treat them as unsigned without saturation (x86 with VNNI) take them as they are packed,
+ * first (Q4_K asks too: one token of it is 4% faster on engines of the first kind): engines that treat them as unsigned without saturation (x86 with VNNI) take them as they are packed,
  * engines that treat them as signed (Arm) take them with the top bit flipped, and on the rest (x86 without
  * VNNI saturates) the simd128 product, which takes the low plane everywhere, is as fast as a split would be. */
 #include "kernels/simd.h"
@@ -40,11 +40,34 @@ ITERA_INLINE void pair_q8_0_signed(v128_t q[2], const void *packed, int sub, int
     q[0] = wasm_v128_xor(q[0], wasm_i8x16_splat(-128));
     q[1] = wasm_v128_xor(q[1], wasm_i8x16_splat(-128));
 }
-ITERA_VECTOR_TYPE vector_q8_0_signed = {
-    1, sizeof(itera_packed_q8_0), kind_offset, 0, 0, head_q8_0, pair_q8_0_signed, scale_whole, NULL};
+ITERA_VECTOR_TYPE vector_q8_0_signed = {.subs = 1,
+                                        .block_bytes = sizeof(itera_packed_q8_0),
+                                        .kind = kind_offset,
+                                        .repay = ITERA_REPAY_0,
+                                        .head = head_q8_0,
+                                        .pair = pair_q8_0_signed,
+                                        .scale = scale_whole};
 
 ITERA_DEFINE_QUANT_MATMUL(matmul_q8_0_unsigned, vector_q8_0, offset)
 ITERA_DEFINE_QUANT_MATMUL(matmul_q8_0_signed, vector_q8_0_signed, offset)
+
+/* Q4_K as engines that see it as unsigned take it: upper nibbles stay where they are. */
+ITERA_INLINE void pair_q4_k_in_place(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k)
+{
+    const itera_packed_q4_k *block = packed;
+    load_nibbles_in_place(q, block->q[sub][v], k);
+}
+ITERA_VECTOR_TYPE vector_q4_k_in_place = {.subs = 8,
+                                          .block_bytes = sizeof(itera_packed_q4_k),
+                                          .kind = kind_minimum,
+                                          .in_place = 1,
+                                          .coarse = 1,
+                                          .head = head_q4_k,
+                                          .pair = pair_q4_k_in_place,
+                                          .scale = scale_q4_k,
+                                          .min = min_q4_k};
+
+ITERA_DEFINE_QUANT_MATMUL(matmul_q4_k_shifted, vector_q4_k, minimum)
 
 /* Sums of four products with the extreme operands. The operands are volatile so that no compiler answers in
  * the engine's place. */
@@ -57,11 +80,25 @@ static int dot_gives(int8_t x, uint8_t w, int32_t expected)
     return wasm_i32x4_extract_lane(sum, 0) == 1 + expected && wasm_i32x4_extract_lane(sum, 3) == 1 + expected;
 }
 
+static int dot_is_unsigned(void)
+{
+    return dot_gives(127, 255, 4 * 127 * 255) && dot_gives(-127, 255, -4 * 127 * 255) && dot_gives(127, 128, 4 * 127 * 128);
+}
+
+void itera_matmul_q4_k_relaxed(float *y, size_t y_stride, const itera_matrix *w, const void *x, int T, int row_begin,
+                               int row_end)
+{
+    if (T == 1 && dot_is_unsigned()) {
+        matmul_one(y, w, x, row_begin, row_end, &vector_q4_k_in_place);
+    } else {
+        itera_matmul_q4_k_shifted_relaxed(y, y_stride, w, x, T, row_begin, row_end);
+    }
+}
+
 void itera_matmul_q8_0_relaxed(float *y, size_t y_stride, const itera_matrix *w, const void *x, int T,
                                int row_begin, int row_end)
 {
-    if (dot_gives(127, 255, 4 * 127 * 255) && dot_gives(-127, 255, -4 * 127 * 255) &&
-        dot_gives(127, 128, 4 * 127 * 128)) {
+    if (dot_is_unsigned()) {
         itera_matmul_q8_0_unsigned_relaxed(y, y_stride, w, x, T, row_begin, row_end);
     } else if (dot_gives(127, 128, -4 * 127 * 128) && dot_gives(-127, 128, 4 * 127 * 128) &&
                dot_gives(127, 255, -4 * 127)) {

@@ -34,5 +34,6 @@ ITERA_INLINE void put_operands(v128_t w[16], int chunk, v128_t q, const unpack_c
 #include "kernels/matmul_float.h"
 
 ITERA_DEFINE_QUANT_MATMUL(matmul_q8_0, vector_q8_0, offset)
+ITERA_DEFINE_QUANT_MATMUL(matmul_q4_k, vector_q4_k, minimum)
 
 #endif

@@ -10,6 +10,7 @@
 #ifndef ITERA_KERNELS_MATMUL_UNPACK_H
 #define ITERA_KERNELS_MATMUL_UNPACK_H
 
+#include "kernels/kernels.h"
 #include "kernels/simd.h"
 #include "quant/packed.h"
 
@@ -83,6 +84,14 @@ ITERA_INLINE void load_nibbles(v128_t q[2], const uint8_t packed[16], const unpa
     v128_t both = wasm_v128_load(packed);
     q[0] = wasm_v128_and(both, k->nibble);
     q[1] = wasm_v128_and(wasm_u16x8_shr(both, 4), k->nibble);
+}
+
+/* The same with the second vector 16 times as large, where it lies: for products that see operands up to 255. */
+ITERA_INLINE void load_nibbles_in_place(v128_t q[2], const uint8_t packed[16], const unpack_constants *k)
+{
+    v128_t both = wasm_v128_load(packed);
+    q[0] = wasm_v128_and(both, k->nibble);
+    q[1] = wasm_v128_andnot(both, k->nibble);
 }
 
 /* Bit v of each byte of `high` becomes the 5th bit of chunk v. Shifts of 16-bit lanes carry bits across bytes;
@@ -302,8 +311,9 @@ typedef struct vector_type {
     int subs; /* 32-column blocks of a packed block: 1 or 8 */
     size_t block_bytes;
     int kind;
-    int offset;
-    int coarse; /* relaxed: the high plane of the activations is enough in every block */
+    int repay;    /* which of the activations' sums repays the offset */
+    int in_place; /* the second vector of a pair is 16 times as large */
+    int coarse;   /* relaxed: the high plane of the activations is enough in every block */
     void (*head)(v128_t head[2], const void *packed, const unpack_constants *k);
     void (*pair)(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k);
     v128_t (*scale)(const v128_t head[2], const void *packed, int sub, int half);
@@ -311,19 +321,32 @@ typedef struct vector_type {
 } vector_type;
 
 #define ITERA_VECTOR_TYPE static const vector_type __attribute__((unused))
-#define ITERA_VECTOR_32(name, kind, offset, min)                                                             \
-    ITERA_VECTOR_TYPE vector_##name = {1,           sizeof(itera_packed_##name), kind, offset, 0, head_##name, \
-                                       pair_##name, scale_whole,                 min};
-#define ITERA_VECTOR_K(name, kind, offset, min)                                                              \
-    ITERA_VECTOR_TYPE vector_##name = {8,           sizeof(itera_packed_##name), kind, offset, 1, head_##name, \
-                                       pair_##name, scale_##name,                min};
-ITERA_VECTOR_32(q8_0, kind_offset, 128, NULL)
-ITERA_VECTOR_32(q4_0, kind_offset, 8, NULL)
-ITERA_VECTOR_32(q4_1, kind_minimum, 0, min_whole)
-ITERA_VECTOR_32(q5_0, kind_offset, 16, NULL)
-ITERA_VECTOR_32(q5_1, kind_minimum, 0, min_whole)
-ITERA_VECTOR_K(q4_k, kind_minimum, 0, min_q4_k)
-ITERA_VECTOR_K(q5_k, kind_minimum, 0, min_q5_k)
-ITERA_VECTOR_K(q6_k, kind_halves, 32, NULL)
+#define ITERA_VECTOR_32(name, its_kind, its_repay, its_min)                                                  \
+    ITERA_VECTOR_TYPE vector_##name = {.subs = 1,                                                            \
+                                       .block_bytes = sizeof(itera_packed_##name),                           \
+                                       .kind = its_kind,                                                     \
+                                       .repay = its_repay,                                                   \
+                                       .head = head_##name,                                                  \
+                                       .pair = pair_##name,                                                  \
+                                       .scale = scale_whole,                                                 \
+                                       .min = its_min};
+#define ITERA_VECTOR_K(name, its_kind, its_repay, its_min)                                                   \
+    ITERA_VECTOR_TYPE vector_##name = {.subs = 8,                                                            \
+                                       .block_bytes = sizeof(itera_packed_##name),                           \
+                                       .kind = its_kind,                                                     \
+                                       .repay = its_repay,                                                   \
+                                       .coarse = 1,                                                          \
+                                       .head = head_##name,                                                  \
+                                       .pair = pair_##name,                                                  \
+                                       .scale = scale_##name,                                                \
+                                       .min = its_min};
+ITERA_VECTOR_32(q8_0, kind_offset, ITERA_REPAY_128, NULL)
+ITERA_VECTOR_32(q4_0, kind_offset, ITERA_REPAY_8, NULL)
+ITERA_VECTOR_32(q4_1, kind_minimum, ITERA_REPAY_0, min_whole)
+ITERA_VECTOR_32(q5_0, kind_offset, ITERA_REPAY_16, NULL)
+ITERA_VECTOR_32(q5_1, kind_minimum, ITERA_REPAY_0, min_whole)
+ITERA_VECTOR_K(q4_k, kind_minimum, ITERA_REPAY_0, min_q4_k)
+ITERA_VECTOR_K(q5_k, kind_minimum, ITERA_REPAY_0, min_q5_k)
+ITERA_VECTOR_K(q6_k, kind_halves, ITERA_REPAY_16, NULL)
 
 #endif

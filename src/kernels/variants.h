@@ -58,9 +58,10 @@ ITERA_DECLARE_VARIANT(simd128)
 #endif
 #if ITERA_HAVE_RELAXED
 ITERA_DECLARE_VARIANT(relaxed)
-/* The two forms between which itera_matmul_q8_0_relaxed chooses for the engine at hand. */
+/* The forms between which the relaxed products of Q8_0 and Q4_K choose for the engine at hand. */
 ITERA_DECLARE_MATMUL(q8_0_unsigned, relaxed)
 ITERA_DECLARE_MATMUL(q8_0_signed, relaxed)
+ITERA_DECLARE_MATMUL(q4_k_shifted, relaxed)
 #endif
 
 #endif

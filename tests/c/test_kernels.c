@@ -169,8 +169,10 @@ static itera_act_block *coarsened(const itera_act_block *blocks, size_t count, i
         }
         memset(out[i].low, 0, sizeof out[i].low);
         out[i].fine.dsum = out[i].coarse.dsum;
-        out[i].fine.nsum = 128 * out[i].coarse.nsum;
-        out[i].fine.nsum_low = 128 * out[i].coarse.nsum_low;
+        for (int j = 0; j < 4; j++) {
+            out[i].fine.repay[j] = 128 * out[i].coarse.repay[j];
+        }
+        out[i].fine.repay32_first = 128 * out[i].coarse.repay32_first;
     }
     return out;
 }
@@ -383,9 +385,11 @@ static void fill_activations(float *x, size_t n, int scenario)
     }
 }
 
-static int sums_are(const itera_act_sums *sums, float d, int sum, int low)
+static int sums_are(const itera_act_sums *sums, float d, int sum, int first)
 {
-    return sums->d == d && sums->dsum == d * (float)sum && sums->nsum == -sum && sums->nsum_low == -low;
+    return sums->d == d && sums->dsum == d * (float)sum && sums->repay[ITERA_REPAY_0] == 0 &&
+           sums->repay[ITERA_REPAY_8] == -8 * sum && sums->repay[ITERA_REPAY_16] == -16 * sum &&
+           sums->repay[ITERA_REPAY_128] == -128 * sum && sums->repay32_first == -32 * first;
 }
 
 static void check_quantize_act(const itera_kernels *variant)
