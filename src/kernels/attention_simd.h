@@ -197,19 +197,6 @@ static void attend_block(attention_tile *tile, int begin, int n, const float *ke
     }
 }
 
-/* Reads every cache line of n rows before any is used: asked for at once, lines come together from far away. */
-static void touch(const float *rows, size_t stride, int n, int P)
-{
-    v128_t any = wasm_i32x4_splat(0);
-    for (int s = 0; s < n; s++, rows += stride) {
-        for (int p = 0; p < P; p += 16) {
-            any = wasm_v128_or(any, wasm_v128_load32_splat(rows + p));
-        }
-    }
-    volatile int32_t kept = wasm_i32x4_extract_lane(any, 0); /* or the loads would be dropped */
-    (void)kept;
-}
-
 /* The same queries of `kv_heads` key-value heads, whose keys lie side by side. */
 static void attend(attention_tile *tiles, int kv_heads, const float *k, const float *v, size_t kv_stride, int P,
                    float scale)
@@ -218,8 +205,10 @@ static void attend(attention_tile *tiles, int kv_heads, const float *k, const fl
     for (int begin = 0; begin < S; begin += ITERA_ATTENTION_BLOCK) {
         const int n = S - begin < ITERA_ATTENTION_BLOCK ? S - begin : ITERA_ATTENTION_BLOCK;
         const float *keys = k + (size_t)begin * kv_stride, *values = v + (size_t)begin * kv_stride;
-        touch(keys, kv_stride, n, kv_heads * P);
-        touch(values, kv_stride, n, kv_heads * P);
+        for (int s = 0; s < n; s++) {
+            itera_touch(keys + (size_t)s * kv_stride, (size_t)(kv_heads * P) * sizeof *keys);
+            itera_touch(values + (size_t)s * kv_stride, (size_t)(kv_heads * P) * sizeof *values);
+        }
         for (int g = 0; g < kv_heads; g++) {
             attend_block(&tiles[g], begin, n, keys + (size_t)g * (size_t)P, values + (size_t)g * (size_t)P, kv_stride, P,
                          scale);

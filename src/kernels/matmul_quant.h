@@ -297,6 +297,17 @@ static void copy_rows(float *to, size_t to_stride, const float *from, size_t fro
     }
 }
 
+/* The part of a group that a panel is filled from is touched while tiles still run over the panel before: filling alone
+ * would wait for most of its lines one after another. */
+static void touch_next(const itera_matrix *w, int row, int row_end, size_t begin, int blocks, const vector_type *type)
+{
+    for (int end = row + 8; row < end && row < row_end; row += 4) {
+        const uint8_t *group = w->data + (size_t)(row / 4) * w->group_bytes;
+        itera_touch(group + begin / (size_t)type->subs * type->block_bytes,
+                    (size_t)(blocks / type->subs) * type->block_bytes);
+    }
+}
+
 typedef void (*fill_fn)(panel_block *panel, const uint8_t *group, size_t begin, int blocks);
 typedef void (*tiles_fn)(tile_place place, int tokens);
 
@@ -345,6 +356,7 @@ static void matmul_panels(float *y, size_t y_stride, const itera_matrix *w, cons
                 fill_panel(panel, group, begin, blocks);
                 /* A last group alone meets itself as its partner. */
                 fill_panel(panel + 1, rows > 4 ? group + w->group_bytes : group, begin, blocks);
+                touch_next(w, row + 8, row_end, begin, blocks, type);
                 tiles(place, tokens);
 #if !ITERA_WIDEN
                 if (!type->coarse) {

@@ -49,6 +49,9 @@
                              const float *k, const float *v_, size_t kv_stride, int T, int kv_heads,         \
                              int heads, int S, int P, float scale);
 
+/* Reads every cache line of what will be used next: asked for at once, lines come together from far away. */
+void itera_touch(const void *from, size_t bytes);
+
 /* Finds the wide blocks of one row; the same in all variants. */
 void itera_mark_wide(itera_act_block *row, size_t blocks);
 
