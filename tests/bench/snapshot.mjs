@@ -2,7 +2,8 @@
 //
 //     node tests/bench/snapshot.mjs [REPEATS] [node] [chromium] [firefox]        default: 25, all three
 //
-// Medians over all repeats, the first calls apart: they also allocate.
+// Medians over all repeats, the first calls apart: they also allocate. A pause before each, as a page saves once an answer:
+// one after another, Blobs of which nobody has a use any more are still there and the system has to give new memory.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { openBrowser } from '../../web/bin/browser.js'
@@ -36,6 +37,7 @@ async function measure({ packageUrl, source, repeats }) {
     return result
   }
   for (let i = 0; i <= repeats; i++) {
+    await new Promise(resolve => setTimeout(resolve, 300))
     await time('save', () => chat.save())
     const twin = await time('fork', () => chat.fork())
     await time('undo', () => twin.undo())
