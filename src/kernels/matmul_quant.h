@@ -26,10 +26,11 @@ typedef struct panel_block {
 #if ITERA_WIDEN
 typedef struct tile_block {
     int16_t x[32]; /* 128 high + low: even columns of 4 chunks, then odd columns, the order of put_operands() */
-    itera_act_sums sums;
+    float d, dsum;
+    int32_t repay, repay32_first;
 } tile_block;
 
-ITERA_INLINE void widen_block(tile_block *out, const itera_act_block *block)
+ITERA_INLINE void widen_block(tile_block *out, const itera_act_block *block, int repay)
 {
     for (int half = 0; half < 2; half++) {
         v128_t high = wasm_v128_load(block->high + 16 * half), low = wasm_v128_load(block->low + 16 * half);
@@ -39,23 +40,28 @@ ITERA_INLINE void widen_block(tile_block *out, const itera_act_block *block)
         wasm_v128_store(out->x + 16 * half, wasm_i16x8_add(even, even_low));
         wasm_v128_store(out->x + 16 * half + 8, wasm_i16x8_add(odd, odd_low));
     }
-    out->sums = block->fine;
+    out->d = block->fine.d;
+    out->dsum = block->fine.dsum;
+    out->repay = block->fine.repay[repay];
+    out->repay32_first = block->fine.repay32_first;
 }
 #define WORDS(block) ((const uint8_t *)(block)->x)
-#define SUMS(block) (&(block)->sums)
+#define SUMS(block) (block)
+#define REPAY(block, which) ((void)(which), &(block)->repay)
 #else
 typedef itera_act_block tile_block;
 #define WORDS(block) ((const uint8_t *)(block)->high)
 #define SUMS(block) (&(block)->coarse)
+#define REPAY(block, which) (&(block)->coarse.repay[which])
 #endif
 
 /* What repays the weights' offset over the columns that a part (all, or a half) covers. A multiplication here would wait
  * for the units that make the dot products. */
-ITERA_INLINE v128_t repayment(const itera_act_sums *sums, int kind, int part, int repay)
+ITERA_INLINE v128_t repayment(const tile_block *x, int kind, int part, int repay)
 {
-    v128_t all = wasm_v128_load32_splat(&sums->repay[repay]);
+    v128_t all = wasm_v128_load32_splat(REPAY(x, repay));
     if (kind == kind_halves) {
-        v128_t first = wasm_v128_load32_splat(&sums->repay32_first);
+        v128_t first = wasm_v128_load32_splat(&SUMS(x)->repay32_first);
         return part == 0 ? first : wasm_i32x4_sub(wasm_i32x4_add(all, all), first); /* twice 16 */
     }
     return all;
@@ -101,7 +107,7 @@ ITERA_INLINE void tile(const tile_place *place, int tokens, int kind)
             ITERA_UNROLL
             for (int t = 0; t < tokens; t++) {
                 idot[t][0] = idot[t][1] =
-                    kind == kind_minimum ? wasm_i32x4_splat(0) : repayment(SUMS(x[t]), kind, part, place->repay);
+                    kind == kind_minimum ? wasm_i32x4_splat(0) : repayment(x[t], kind, part, place->repay);
             }
             ITERA_UNROLL
             for (int step = part * steps; step < (part + 1) * steps; step++) {
@@ -194,6 +200,7 @@ static void find_wide(wide_tokens *wide, const tile_place *place, int tokens)
 {
     for (int block = 0; block < place->blocks; block++) {
         int count = 0;
+        ITERA_KEEP_LOOP
         for (int t = 0; t < tokens; t++) {
             wide->token[block][count] = (uint8_t)t;
             count += place->x[(size_t)t * place->x_stride + (size_t)block].wide;
@@ -332,7 +339,8 @@ static void matmul_panels(float *y, size_t y_stride, const itera_matrix *w, cons
 #if ITERA_WIDEN
             for (int i = 0; i < tokens; i++) {
                 for (int block = 0; block < blocks; block++) {
-                    widen_block(&widened[i * PANEL_BLOCKS + block], &xt[(size_t)i * all_blocks + (size_t)block]);
+                    widen_block(&widened[i * PANEL_BLOCKS + block], &xt[(size_t)i * all_blocks + (size_t)block],
+                                type->repay);
                 }
             }
             place.x = widened;
@@ -377,6 +385,11 @@ ITERA_INLINE v128_t load_rows(const float *y, int rows) { return itera_load_part
 
 ITERA_INLINE void store_rows(float *y, v128_t value, int rows) { itera_store_part(y, value, (size_t)rows); }
 
+ITERA_INLINE v128_t word_of(const uint8_t *words, int chunk, int i)
+{
+    return wasm_v128_load32_splat(words + 4 * step_of(chunk, i));
+}
+
 /* Onto idot[0] the first half of the columns, onto idot[1] the second. */
 ITERA_INLINE void block_dots(v128_t idot[2], const uint8_t *words, const uint8_t *block, int sub,
                              const vector_type *type, const unpack_constants *k)
@@ -391,18 +404,50 @@ ITERA_INLINE void block_dots(v128_t idot[2], const uint8_t *words, const uint8_t
             put_operands(w, chunk, q[half], k);
             ITERA_UNROLL
             for (int i = 0; i < ITERA_STEPS / 8; i++) {
-                int step = step_of(chunk, i);
-                idot[half] = ITERA_DOT(wasm_v128_load32_splat(words + 4 * step), w[step], idot[half]);
+                idot[half] = ITERA_DOT(word_of(words, chunk, i), w[step_of(chunk, i)], idot[half]);
             }
             ITERA_PIN(idot[half]);
         }
     }
 }
 
+/* The sum over a block of nibbles, each taken where it lies: what is 16 or 256 times as large stays so until the end, and
+ * only sums are shifted. 8-bit dot products must take the second operand as unsigned for that. */
+ITERA_INLINE v128_t nibble_dots(v128_t sum, const uint8_t *words, const uint8_t *nibbles, const unpack_constants *k)
+{
+    v128_t by_16 = wasm_i32x4_splat(0);
+#if ITERA_WIDEN
+    v128_t by_256 = wasm_i32x4_splat(0);
+#endif
+    ITERA_UNROLL
+    for (int v = 0; v < 4; v++) {
+        v128_t q = wasm_v128_load(nibbles + 16 * v);
+#if ITERA_WIDEN
+        sum = ITERA_DOT(word_of(words, v, 0), wasm_v128_and(q, k->nibbles[0]), sum);
+        ITERA_PIN(sum);
+        by_16 = ITERA_DOT(word_of(words, v + 4, 0), wasm_v128_and(q, k->nibbles[1]), by_16);
+        ITERA_PIN(by_16);
+        by_256 = ITERA_DOT(word_of(words, v, 1), wasm_v128_and(q, k->nibbles[2]), by_256);
+        ITERA_PIN(by_256);
+        sum = ITERA_DOT(word_of(words, v + 4, 1), wasm_u16x8_shr(q, 12), sum);
+        ITERA_PIN(sum);
+#else
+        sum = ITERA_DOT(word_of(words, v, 0), wasm_v128_and(q, k->nibble), sum);
+        ITERA_PIN(sum);
+        by_16 = ITERA_DOT(word_of(words, v + 4, 0), wasm_v128_andnot(q, k->nibble), by_16);
+        ITERA_PIN(by_16);
+#endif
+    }
+#if ITERA_WIDEN
+    by_16 = wasm_i32x4_add(by_16, wasm_i32x4_shr(by_256, 4));
+#endif
+    return wasm_i32x4_add(sum, wasm_i32x4_shr(by_16, 4));
+}
+
 /* One group by one token: a single stream through memory, in the order that prefetchers like (two groups side
  * by side read at half the speed); the dot products of different blocks do not wait for each other. */
 ITERA_INLINE v128_t one_token(v128_t acc, const uint8_t *block, const tile_block *x, int blocks,
-                              const vector_type *type, const unpack_constants *k)
+                              const vector_type *type, int in_place, const unpack_constants *k)
 {
     for (int i = 0; i < blocks; block += type->block_bytes) {
         v128_t head[2];
@@ -411,14 +456,15 @@ ITERA_INLINE v128_t one_token(v128_t acc, const uint8_t *block, const tile_block
         for (int sub = 0; sub < type->subs; sub++, i++, x++) {
             v128_t idot[2] = {wasm_i32x4_splat(0), wasm_i32x4_splat(0)};
             if (type->kind == kind_halves) {
-                idot[1] = repayment(SUMS(x), type->kind, 1, type->repay);
+                idot[1] = repayment(x, type->kind, 1, type->repay);
             }
             if (type->kind != kind_minimum) {
-                idot[0] = repayment(SUMS(x), type->kind, 0, type->repay);
+                idot[0] = repayment(x, type->kind, 0, type->repay);
             }
-            block_dots(idot, WORDS(x), block, sub, type, k);
-            if (type->in_place) {
-                idot[1] = wasm_i32x4_shr(idot[1], 4); /* of a multiple of 16 */
+            if (in_place) {
+                idot[0] = nibble_dots(idot[0], WORDS(x), type->nibbles(block, sub), k);
+            } else {
+                block_dots(idot, WORDS(x), block, sub, type, k);
             }
 
             v128_t d = wasm_v128_load32_splat(&SUMS(x)->d), scale = type->scale(head, block, sub, 0);
@@ -441,7 +487,7 @@ ITERA_INLINE v128_t one_token(v128_t acc, const uint8_t *block, const tile_block
 #if ITERA_WIDEN
 
 ITERA_INLINE void matmul_one(float *y, const itera_matrix *w, const itera_act_block *x, int row_begin,
-                             int row_end, const vector_type *type)
+                             int row_end, const vector_type *type, int in_place)
 {
     enum { MOST = PANEL_TOKENS * PANEL_BLOCKS };
     tile_block widened[MOST];
@@ -450,13 +496,13 @@ ITERA_INLINE void matmul_one(float *y, const itera_matrix *w, const itera_act_bl
     for (int begin = 0; begin < all_blocks; begin += MOST) {
         int blocks = all_blocks - begin < MOST ? all_blocks - begin : MOST;
         for (int block = 0; block < blocks; block++) {
-            widen_block(&widened[block], &x[begin + block]);
+            widen_block(&widened[block], &x[begin + block], type->repay);
         }
         const uint8_t *data = w->data + (size_t)(begin / type->subs) * type->block_bytes;
         for (int row = row_begin; row < row_end; row += 4) {
             int rows = row_end - row < 4 ? row_end - row : 4;
             v128_t acc = begin == 0 ? wasm_f32x4_splat(0.0f) : load_rows(y + row, rows);
-            acc = one_token(acc, data + (size_t)(row / 4) * w->group_bytes, widened, blocks, type, &k);
+            acc = one_token(acc, data + (size_t)(row / 4) * w->group_bytes, widened, blocks, type, in_place, &k);
             store_rows(y + row, acc, rows);
         }
     }
@@ -483,7 +529,7 @@ ITERA_INLINE v128_t one_low_plane(v128_t acc, const uint8_t *block, const itera_
 }
 
 ITERA_INLINE void matmul_one(float *y, const itera_matrix *w, const itera_act_block *x, int row_begin,
-                             int row_end, const vector_type *type)
+                             int row_end, const vector_type *type, int in_place)
 {
     const unpack_constants k = make_constants();
     int blocks = w->cols / ITERA_PACK_COLS;
@@ -494,7 +540,7 @@ ITERA_INLINE void matmul_one(float *y, const itera_matrix *w, const itera_act_bl
         for (int begin = 0; begin < blocks; begin += most) {
             int end = blocks - begin < most ? blocks : begin + most;
             acc = one_token(acc, group + (size_t)(begin / type->subs) * type->block_bytes, x + begin, end - begin,
-                            type, &k);
+                            type, in_place, &k);
             for (int i = begin; !type->coarse && i < end; i++) {
                 if (x[i].wide) {
                     acc = one_low_plane(acc, group + (size_t)i * type->block_bytes, x + i, type, &k);
@@ -517,7 +563,7 @@ ITERA_INLINE void matmul_one(float *y, const itera_matrix *w, const itera_act_bl
                               int row_begin, int row_end)                                                    \
     {                                                                                                        \
         if (T == 1) {                                                                                        \
-            matmul_one(y, w, x, row_begin, row_end, &type);                                                  \
+            matmul_one(y, w, x, row_begin, row_end, &type, ITERA_WIDEN && (type).nibbles != NULL);           \
         } else {                                                                                             \
             matmul_panels(y, y_stride, w, x, T, row_begin, row_end, fill_##function, tiles_##kind, &type);   \
         }                                                                                                    \

@@ -50,23 +50,6 @@ ITERA_VECTOR_TYPE vector_q8_0_signed = {.subs = 1,
 
 ITERA_DEFINE_QUANT_MATMUL(matmul_q8_0_unsigned, vector_q8_0, offset)
 ITERA_DEFINE_QUANT_MATMUL(matmul_q8_0_signed, vector_q8_0_signed, offset)
-
-/* Q4_K as engines that see it as unsigned take it: upper nibbles stay where they are. */
-ITERA_INLINE void pair_q4_k_in_place(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k)
-{
-    const itera_packed_q4_k *block = packed;
-    load_nibbles_in_place(q, block->q[sub][v], k);
-}
-ITERA_VECTOR_TYPE vector_q4_k_in_place = {.subs = 8,
-                                          .block_bytes = sizeof(itera_packed_q4_k),
-                                          .kind = kind_minimum,
-                                          .in_place = 1,
-                                          .coarse = 1,
-                                          .head = head_q4_k,
-                                          .pair = pair_q4_k_in_place,
-                                          .scale = scale_q4_k,
-                                          .min = min_q4_k};
-
 ITERA_DEFINE_QUANT_MATMUL(matmul_q4_k_shifted, vector_q4_k, minimum)
 
 /* Sums of four products with the extreme operands. The operands are volatile so that no compiler answers in
@@ -89,7 +72,7 @@ void itera_matmul_q4_k_relaxed(float *y, size_t y_stride, const itera_matrix *w,
                                int row_end)
 {
     if (T == 1 && dot_is_unsigned()) {
-        matmul_one(y, w, x, row_begin, row_end, &vector_q4_k_in_place);
+        matmul_one(y, w, x, row_begin, row_end, &vector_q4_k, 1);
     } else {
         itera_matmul_q4_k_shifted_relaxed(y, y_stride, w, x, T, row_begin, row_end);
     }

@@ -5,6 +5,7 @@
  *   pair_<type>(q, block, sub, v, k)  unsigned quants in chunk order (quant/packed.h): chunks v and v + 4
  *   scale_..(head, block, sub, half)  f32 scale of each of the 4 rows
  *   min_..(head, block, sub)          f32 additive minimum of each row, where the type has one
+ *   nibbles_<type>(block, sub)        where the nibbles are, of types that have nothing else
  *
  * k: the constants of all of them. */
 #ifndef ITERA_KERNELS_MATMUL_UNPACK_H
@@ -18,6 +19,7 @@
  * used, three instructions each time; what comes from memory, as these do, stays in its register. */
 typedef struct unpack_constants {
     v128_t nibble;    /* 15 in each byte */
+    v128_t nibbles[3]; /* the lowest, second and third in each 16-bit lane */
     v128_t six;       /* 63 in each byte */
     v128_t fifth;     /* 16 in each byte */
     v128_t even;      /* 255 in each 16-bit lane */
@@ -36,6 +38,10 @@ ITERA_INLINE unpack_constants make_constants(void)
 {
     return (unpack_constants){
         .nibble = from_memory(wasm_i8x16_splat(15)),
+#if ITERA_WIDEN
+        .nibbles = {from_memory(wasm_i16x8_splat(0x00f)), from_memory(wasm_i16x8_splat(0x0f0)),
+                    from_memory(wasm_i16x8_splat(0xf00))},
+#endif
         .six = from_memory(wasm_i8x16_splat(63)),
         .fifth = from_memory(wasm_i8x16_splat(16)),
         .even = from_memory(wasm_i16x8_splat(255)),
@@ -84,14 +90,6 @@ ITERA_INLINE void load_nibbles(v128_t q[2], const uint8_t packed[16], const unpa
     v128_t both = wasm_v128_load(packed);
     q[0] = wasm_v128_and(both, k->nibble);
     q[1] = wasm_v128_and(wasm_u16x8_shr(both, 4), k->nibble);
-}
-
-/* The same with the second vector 16 times as large, where it lies: for products that see operands up to 255. */
-ITERA_INLINE void load_nibbles_in_place(v128_t q[2], const uint8_t packed[16], const unpack_constants *k)
-{
-    v128_t both = wasm_v128_load(packed);
-    q[0] = wasm_v128_and(both, k->nibble);
-    q[1] = wasm_v128_andnot(both, k->nibble);
 }
 
 /* Bit v of each byte of `high` becomes the 5th bit of chunk v. Shifts of 16-bit lanes carry bits across bytes;
@@ -156,6 +154,13 @@ ITERA_INLINE void pair_q4_0(v128_t q[2], const void *packed, int sub, int v, con
     load_nibbles(q, block->q[v], k);
 }
 
+ITERA_INLINE const uint8_t *nibbles_q4_0(const void *packed, int sub)
+{
+    const itera_packed_q4_0 *block = packed;
+    (void)sub;
+    return block->q[0];
+}
+
 ITERA_INLINE void head_q4_1(v128_t head[2], const void *packed, const unpack_constants *k)
 {
     const itera_packed_q4_1 *block = packed;
@@ -168,6 +173,13 @@ ITERA_INLINE void pair_q4_1(v128_t q[2], const void *packed, int sub, int v, con
     const itera_packed_q4_1 *block = packed;
     (void)sub;
     load_nibbles(q, block->q[v], k);
+}
+
+ITERA_INLINE const uint8_t *nibbles_q4_1(const void *packed, int sub)
+{
+    const itera_packed_q4_1 *block = packed;
+    (void)sub;
+    return block->q[0];
 }
 
 /* ---- Q5_0, Q5_1 ---- */
@@ -226,6 +238,12 @@ ITERA_INLINE void pair_q4_k(v128_t q[2], const void *packed, int sub, int v, con
 {
     const itera_packed_q4_k *block = packed;
     load_nibbles(q, block->q[sub][v], k);
+}
+
+ITERA_INLINE const uint8_t *nibbles_q4_k(const void *packed, int sub)
+{
+    const itera_packed_q4_k *block = packed;
+    return block->q[sub][0];
 }
 
 ITERA_INLINE v128_t scale_q4_k(const v128_t head[2], const void *packed, int sub, int half)
@@ -312,16 +330,16 @@ typedef struct vector_type {
     size_t block_bytes;
     int kind;
     int repay;    /* which of the activations' sums repays the offset */
-    int in_place; /* the second vector of a pair is 16 times as large */
     int coarse;   /* relaxed: the high plane of the activations is enough in every block */
     void (*head)(v128_t head[2], const void *packed, const unpack_constants *k);
     void (*pair)(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k);
     v128_t (*scale)(const v128_t head[2], const void *packed, int sub, int half);
     v128_t (*min)(const v128_t head[2], const void *packed, int sub); /* kind_minimum only */
+    const uint8_t *(*nibbles)(const void *packed, int sub); /* q[4][16], of types that have nothing else */
 } vector_type;
 
 #define ITERA_VECTOR_TYPE static const vector_type __attribute__((unused))
-#define ITERA_VECTOR_32(name, its_kind, its_repay, its_min)                                                  \
+#define ITERA_VECTOR_32(name, its_kind, its_repay, its_min, its_nibbles)                                     \
     ITERA_VECTOR_TYPE vector_##name = {.subs = 1,                                                            \
                                        .block_bytes = sizeof(itera_packed_##name),                           \
                                        .kind = its_kind,                                                     \
@@ -329,8 +347,9 @@ typedef struct vector_type {
                                        .head = head_##name,                                                  \
                                        .pair = pair_##name,                                                  \
                                        .scale = scale_whole,                                                 \
-                                       .min = its_min};
-#define ITERA_VECTOR_K(name, its_kind, its_repay, its_min)                                                   \
+                                       .min = its_min,                                                       \
+                                       .nibbles = its_nibbles};
+#define ITERA_VECTOR_K(name, its_kind, its_repay, its_min, its_nibbles)                                      \
     ITERA_VECTOR_TYPE vector_##name = {.subs = 8,                                                            \
                                        .block_bytes = sizeof(itera_packed_##name),                           \
                                        .kind = its_kind,                                                     \
@@ -339,14 +358,15 @@ typedef struct vector_type {
                                        .head = head_##name,                                                  \
                                        .pair = pair_##name,                                                  \
                                        .scale = scale_##name,                                                \
-                                       .min = its_min};
-ITERA_VECTOR_32(q8_0, kind_offset, ITERA_REPAY_128, NULL)
-ITERA_VECTOR_32(q4_0, kind_offset, ITERA_REPAY_8, NULL)
-ITERA_VECTOR_32(q4_1, kind_minimum, ITERA_REPAY_0, min_whole)
-ITERA_VECTOR_32(q5_0, kind_offset, ITERA_REPAY_16, NULL)
-ITERA_VECTOR_32(q5_1, kind_minimum, ITERA_REPAY_0, min_whole)
-ITERA_VECTOR_K(q4_k, kind_minimum, ITERA_REPAY_0, min_q4_k)
-ITERA_VECTOR_K(q5_k, kind_minimum, ITERA_REPAY_0, min_q5_k)
-ITERA_VECTOR_K(q6_k, kind_halves, ITERA_REPAY_16, NULL)
+                                       .min = its_min,                                                       \
+                                       .nibbles = its_nibbles};
+ITERA_VECTOR_32(q8_0, kind_offset, ITERA_REPAY_128, NULL, NULL)
+ITERA_VECTOR_32(q4_0, kind_offset, ITERA_REPAY_8, NULL, nibbles_q4_0)
+ITERA_VECTOR_32(q4_1, kind_minimum, ITERA_REPAY_0, min_whole, nibbles_q4_1)
+ITERA_VECTOR_32(q5_0, kind_offset, ITERA_REPAY_16, NULL, NULL)
+ITERA_VECTOR_32(q5_1, kind_minimum, ITERA_REPAY_0, min_whole, NULL)
+ITERA_VECTOR_K(q4_k, kind_minimum, ITERA_REPAY_0, min_q4_k, nibbles_q4_k)
+ITERA_VECTOR_K(q5_k, kind_minimum, ITERA_REPAY_0, min_q5_k, NULL)
+ITERA_VECTOR_K(q6_k, kind_halves, ITERA_REPAY_16, NULL, NULL)
 
 #endif

@@ -40,13 +40,15 @@
 #define ITERA_INLINE static inline __attribute__((always_inline, unused))
 
 /* Unrolls the loop that follows; what it walks over stays in registers then. TWICE: two turns at a time, where all would
- * be too many. Natively there is no hurry. */
+ * be too many. KEEP_LOOP: what the compiler would unroll to no one's gain. Natively there is no hurry. */
 #if defined(__wasm__)
 #define ITERA_UNROLL _Pragma("clang loop unroll(full)")
 #define ITERA_UNROLL_TWICE _Pragma("clang loop unroll_count(2)")
+#define ITERA_KEEP_LOOP _Pragma("clang loop unroll(disable)")
 #else
 #define ITERA_UNROLL
 #define ITERA_UNROLL_TWICE
+#define ITERA_KEEP_LOOP
 #endif
 
 /* Engines take vector instructions in the order in which they stand, and LLVM, left alone, finishes one
