@@ -14,7 +14,8 @@ const NAME = '@mlc-ai/web-xgrammar'
  * @returns {string} a URL
  */
 export function findGrammarLibrary(given) {
-  if (given !== undefined) return new URL(given, globalThis.location?.href ?? import.meta.url).href
+  // webpack would write the folder it runs in for import.meta.url
+  if (given !== undefined) return new URL(given, globalThis.location?.href ?? 'file:///').href
   try {
     return import.meta.resolve(NAME)
   } catch (cause) {
