@@ -2,9 +2,10 @@
  * signed activations by unsigned weights.
  *
  * What an engine does with a second operand above 127 is its own choice. Only Q8_0 has such weights, and asks
- * first (Q4_K asks too: one token of it is 4% faster on engines of the first kind): engines that treat them as unsigned without saturation (x86 with VNNI) take them as they are packed,
+ * first: engines that treat them as unsigned without saturation (x86 with VNNI) take them as they are packed,
  * engines that treat them as signed (Arm) take them with the top bit flipped, and on the rest (x86 without
- * VNNI saturates) the simd128 product, which takes the low plane everywhere, is as fast as a split would be. */
+ * VNNI saturates) the simd128 product, which takes the low plane everywhere, is as fast as a split would be.
+ * Q4_K asks too: where such operands are unsigned, one token takes the upper nibbles without shifting them down. */
 #include "kernels/simd.h"
 
 #if ITERA_HAVE_RELAXED

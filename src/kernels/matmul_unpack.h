@@ -5,7 +5,7 @@
  *   pair_<type>(q, block, sub, v, k)  unsigned quants in chunk order (quant/packed.h): chunks v and v + 4
  *   scale_..(head, block, sub, half)  f32 scale of each of the 4 rows
  *   min_..(head, block, sub)          f32 additive minimum of each row, where the type has one
- *   nibbles_<type>(block, sub)        where the nibbles are, of types that have nothing else
+ *   nibbles_<type>(block, sub)        where 4 vectors of nibbles are, of types that have nothing else
  *
  * k: the constants of all of them. */
 #ifndef ITERA_KERNELS_MATMUL_UNPACK_H
@@ -19,7 +19,7 @@
  * used, three instructions each time; what comes from memory, as these do, stays in its register. */
 typedef struct unpack_constants {
     v128_t nibble;    /* 15 in each byte */
-    v128_t nibbles[3]; /* the lowest, second and third in each 16-bit lane */
+    v128_t nibbles[3]; /* the lowest, second and third of each 16-bit lane; simd128 only */
     v128_t six;       /* 63 in each byte */
     v128_t fifth;     /* 16 in each byte */
     v128_t even;      /* 255 in each 16-bit lane */
@@ -147,18 +147,16 @@ ITERA_INLINE void head_q4_0(v128_t head[2], const void *packed, const unpack_con
     head[0] = load_halves(block->d, k);
 }
 
-ITERA_INLINE void pair_q4_0(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k)
-{
-    const itera_packed_q4_0 *block = packed;
-    (void)sub;
-    load_nibbles(q, block->q[v], k);
-}
-
 ITERA_INLINE const uint8_t *nibbles_q4_0(const void *packed, int sub)
 {
     const itera_packed_q4_0 *block = packed;
     (void)sub;
     return block->q[0];
+}
+
+ITERA_INLINE void pair_q4_0(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k)
+{
+    load_nibbles(q, nibbles_q4_0(packed, sub) + 16 * v, k);
 }
 
 ITERA_INLINE void head_q4_1(v128_t head[2], const void *packed, const unpack_constants *k)
@@ -168,18 +166,16 @@ ITERA_INLINE void head_q4_1(v128_t head[2], const void *packed, const unpack_con
     head[1] = load_halves(block->m, k);
 }
 
-ITERA_INLINE void pair_q4_1(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k)
-{
-    const itera_packed_q4_1 *block = packed;
-    (void)sub;
-    load_nibbles(q, block->q[v], k);
-}
-
 ITERA_INLINE const uint8_t *nibbles_q4_1(const void *packed, int sub)
 {
     const itera_packed_q4_1 *block = packed;
     (void)sub;
     return block->q[0];
+}
+
+ITERA_INLINE void pair_q4_1(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k)
+{
+    load_nibbles(q, nibbles_q4_1(packed, sub) + 16 * v, k);
 }
 
 /* ---- Q5_0, Q5_1 ---- */
@@ -234,16 +230,15 @@ ITERA_INLINE void head_q4_k(v128_t head[2], const void *packed, const unpack_con
     head[1] = wasm_f32x4_neg(head[1]);
 }
 
-ITERA_INLINE void pair_q4_k(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k)
-{
-    const itera_packed_q4_k *block = packed;
-    load_nibbles(q, block->q[sub][v], k);
-}
-
 ITERA_INLINE const uint8_t *nibbles_q4_k(const void *packed, int sub)
 {
     const itera_packed_q4_k *block = packed;
     return block->q[sub][0];
+}
+
+ITERA_INLINE void pair_q4_k(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k)
+{
+    load_nibbles(q, nibbles_q4_k(packed, sub) + 16 * v, k);
 }
 
 ITERA_INLINE v128_t scale_q4_k(const v128_t head[2], const void *packed, int sub, int half)
@@ -329,13 +324,13 @@ typedef struct vector_type {
     int subs; /* 32-column blocks of a packed block: 1 or 8 */
     size_t block_bytes;
     int kind;
-    int repay;    /* which of the activations' sums repays the offset */
-    int coarse;   /* relaxed: the high plane of the activations is enough in every block */
+    int repay;  /* which of the activations' sums repays the offset */
+    int coarse; /* relaxed: the high plane of the activations is enough in every block */
     void (*head)(v128_t head[2], const void *packed, const unpack_constants *k);
     void (*pair)(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k);
     v128_t (*scale)(const v128_t head[2], const void *packed, int sub, int half);
     v128_t (*min)(const v128_t head[2], const void *packed, int sub); /* kind_minimum only */
-    const uint8_t *(*nibbles)(const void *packed, int sub); /* q[4][16], of types that have nothing else */
+    const uint8_t *(*nibbles)(const void *packed, int sub); /* [4][16], of types that have nothing else */
 } vector_type;
 
 #define ITERA_VECTOR_TYPE static const vector_type __attribute__((unused))

@@ -19,6 +19,7 @@ import { startWorker } from './workers.js'
 
 /** As much as the checkpoints of a conversation may take. */
 const MOST_SPARE_BYTES = 64 << 20
+
 export class Client {
   /** @type {Map<number, Pending>} */
   #pending = new Map()

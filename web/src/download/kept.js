@@ -91,7 +91,7 @@ export class KeptFile {
 
   /** @param {number} chunk @returns {Promise<Uint8Array | null>} null where it must be fetched */
   async #known(chunk) {
-    return this.#entry.facts && this.#entry.has(chunk) ? this.#entry.chunk(chunk, this.#bufferOf(chunk)) : null
+    return this.#entry.facts && this.#entry.chunk(chunk, this.#bufferOf(chunk))
   }
 
   /** @param {number} chunk */
