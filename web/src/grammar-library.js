@@ -14,8 +14,7 @@ const NAME = '@mlc-ai/web-xgrammar'
  * @returns {string} a URL
  */
 export function findGrammarLibrary(given) {
-  // webpack would write the folder it runs in for import.meta.url
-  if (given !== undefined) return new URL(given, globalThis.location?.href ?? 'file:///').href
+  if (given !== undefined) return new URL(given, globalThis.location?.href ?? import.meta.url).href
   try {
     return import.meta.resolve(NAME)
   } catch (cause) {
