@@ -304,15 +304,19 @@ static void copy_rows(float *to, size_t to_stride, const float *from, size_t fro
     }
 }
 
-/* The part of a group that a panel is filled from is touched while tiles still run over the panel before: filling alone
- * would wait for most of its lines one after another. */
-static void touch_next(const itera_matrix *w, int row, int row_end, size_t begin, int blocks, const vector_type *type)
+/* What the next panels are filled from is touched in runs so long that a processor sees a stream: filling alone would
+ * wait for most of its lines one after another. The first panel's turn takes whole groups for that, whose other columns
+ * are still in the second-level cache later where a matrix is small, as an expert's is. Returns the row after the run. */
+#define TOUCH_BYTES ((size_t)3 << 16)
+
+static int touch_run(const itera_matrix *w, int row, int row_end, size_t begin, int blocks, const vector_type *type)
 {
-    for (int end = row + 8; row < end && row < row_end; row += 4) {
-        const uint8_t *group = w->data + (size_t)(row / 4) * w->group_bytes;
-        itera_touch(group + begin / (size_t)type->subs * type->block_bytes,
-                    (size_t)(blocks / type->subs) * type->block_bytes);
+    const size_t from = begin / (size_t)type->subs * type->block_bytes;
+    const size_t bytes = begin == 0 ? w->group_bytes : (size_t)(blocks / type->subs) * type->block_bytes;
+    for (size_t touched = 0; touched < TOUCH_BYTES && row < row_end; touched += bytes, row += 4) {
+        itera_touch(w->data + (size_t)(row / 4) * w->group_bytes + from, bytes);
     }
+    return row;
 }
 
 typedef void (*fill_fn)(panel_block *panel, const uint8_t *group, size_t begin, int blocks);
@@ -352,6 +356,7 @@ static void matmul_panels(float *y, size_t y_stride, const itera_matrix *w, cons
                 find_wide(&wide, &place, tokens);
             }
 #endif
+            int touched = row_begin;
             for (int row = row_begin; row < row_end; row += 8) {
                 const uint8_t *group = w->data + (size_t)(row / 4) * w->group_bytes;
                 const int rows = row_end - row;
@@ -361,10 +366,12 @@ static void matmul_panels(float *y, size_t y_stride, const itera_matrix *w, cons
                 if (rows < 8 && !place.first) {
                     copy_rows(edge, 8, yt, y_stride, rows, tokens);
                 }
+                if (row >= touched) {
+                    touched = touch_run(w, row, row_end, begin, blocks, type);
+                }
                 fill_panel(panel, group, begin, blocks);
                 /* A last group alone meets itself as its partner. */
                 fill_panel(panel + 1, rows > 4 ? group + w->group_bytes : group, begin, blocks);
-                touch_next(w, row + 8, row_end, begin, blocks, type);
                 tiles(place, tokens);
 #if !ITERA_WIDEN
                 if (!type->coarse) {
