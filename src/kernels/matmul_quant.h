@@ -67,6 +67,12 @@ ITERA_INLINE v128_t repayment(const tile_block *x, int kind, int part, int repay
     return all;
 }
 
+/* Two halves onto acc: what the first comes to before its d, and the second. */
+ITERA_INLINE v128_t add_halves(v128_t acc, v128_t d, v128_t first_half, v128_t second_scale, v128_t second_dot)
+{
+    return ITERA_MADD(d, ITERA_MADD(second_scale, wasm_f32x4_convert_i32x4(second_dot), first_half), acc);
+}
+
 /* ---- Tiles ---- */
 
 /* Where a tile stands. All of its 8 rows are written. */
@@ -101,6 +107,7 @@ ITERA_INLINE void tile(const tile_place *place, int tokens, int kind)
     for (int block = 0; block < place->blocks; block++, panel += 2) {
         const int parts = kind == kind_halves ? 2 : 1;
         const int steps = ITERA_STEPS / parts;
+        v128_t first_half[4][2];
         ITERA_UNROLL
         for (int part = 0; part < parts; part++) {
             v128_t idot[4][2];
@@ -121,11 +128,22 @@ ITERA_INLINE void tile(const tile_place *place, int tokens, int kind)
                     ITERA_PIN(idot[t][1]);
                 }
             }
-            v128_t scale0 = part == 0 ? panel[0].scale : panel[0].extra;
-            v128_t scale1 = part == 0 ? panel[1].scale : panel[1].extra;
+            v128_t scale0 = panel[0].scale, scale1 = panel[1].scale;
             ITERA_UNROLL
             for (int t = 0; t < tokens; t++) {
+                if (kind == kind_halves && part == 0) {
+                    first_half[t][0] = wasm_f32x4_mul(scale0, wasm_f32x4_convert_i32x4(idot[t][0]));
+                    first_half[t][1] = wasm_f32x4_mul(scale1, wasm_f32x4_convert_i32x4(idot[t][1]));
+                    continue;
+                }
                 v128_t d = wasm_v128_load32_splat(&SUMS(x[t])->d);
+                if (kind == kind_halves) {
+                    acc[t][0] = add_halves(acc[t][0], d, first_half[t][0], panel[0].extra, idot[t][0]);
+                    acc[t][1] = add_halves(acc[t][1], d, first_half[t][1], panel[1].extra, idot[t][1]);
+                    ITERA_PIN(acc[t][0]);
+                    ITERA_PIN(acc[t][1]);
+                    continue;
+                }
                 acc[t][0] =
                     ITERA_MADD(wasm_f32x4_mul(scale0, d), wasm_f32x4_convert_i32x4(idot[t][0]), acc[t][0]);
                 acc[t][1] =
@@ -476,9 +494,8 @@ ITERA_INLINE v128_t one_token(v128_t acc, const uint8_t *block, const tile_block
 
             v128_t d = wasm_v128_load32_splat(&SUMS(x)->d), scale = type->scale(head, block, sub, 0);
             if (type->kind == kind_halves) {
-                acc = ITERA_MADD(wasm_f32x4_mul(scale, d), wasm_f32x4_convert_i32x4(idot[0]), acc);
-                acc = ITERA_MADD(wasm_f32x4_mul(type->scale(head, block, sub, 1), d),
-                                 wasm_f32x4_convert_i32x4(idot[1]), acc);
+                acc = add_halves(acc, d, wasm_f32x4_mul(scale, wasm_f32x4_convert_i32x4(idot[0])),
+                                 type->scale(head, block, sub, 1), idot[1]);
                 continue;
             }
             v128_t sum = wasm_f32x4_convert_i32x4(wasm_i32x4_add(idot[0], idot[1]));

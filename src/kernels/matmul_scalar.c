@@ -13,12 +13,18 @@ static void add_block(float *acc, int rows, const itera_expanded *w, const itera
 {
     int width = ITERA_PACK_COLS / halves;
     for (int row = 0; row < rows; row++) {
+        float value[2];
         for (int half = 0; half < halves; half++) {
             int32_t idot = 0;
             for (int i = half * width; i < (half + 1) * width; i++) {
                 idot += w->q[row][i] * (128 * x->high[i] + x->low[i]);
             }
-            acc[row] = acc[row] + (w->scale[row][half] * x->fine.d) * (float)idot;
+            value[half] = (float)idot;
+        }
+        if (halves == 2) {
+            acc[row] = acc[row] + x->fine.d * (w->scale[row][0] * value[0] + w->scale[row][1] * value[1]);
+        } else {
+            acc[row] = acc[row] + (w->scale[row][0] * x->fine.d) * value[0];
         }
         if (has_min) {
             acc[row] = acc[row] + w->min[row] * x->fine.dsum;
