@@ -258,13 +258,34 @@ describe('saving and packing in a worker', () => {
     seen.length = 0
     const blobs = []
     for (const form of forms) blobs.push(await twin.save({ form }))
-    assert.deepEqual(seen.map(({ memory }) => memory), [0, 1, 1, 1, 1].map(i => seen[i].file), 'only what is too small is given up')
+    for (const { file, memory } of seen) assert.ok(memory > file && memory < 2 * file + (128 << 10), 'the next turns have room')
+    assert.ok(seen[0].memory < seen[1].file)
+    assert.deepEqual(seen.slice(2).map(({ memory }) => memory), [1, 1, 1].map(i => seen[i].memory), 'only what is too small is given up')
     blobs.push(...await Promise.all([twin.save(), twin.save({ form: 'f16' })]), await chat.save())
     const bytes = await Promise.all(blobs.map(async blob => Buffer.from(await blob.arrayBuffer())))
     for (const i of [2, 6]) assert.deepEqual(bytes[i], bytes[0])
     for (const i of [3, 4, 5]) assert.deepEqual(bytes[i], bytes[1])
     assert.equal(bytes[1].length, seen[1].file)
     for (const blob of blobs) assert.equal((await other.restore(blob)).messages.length, 3)
+    other.dispose()
+  })
+
+  it('goes on in that memory while the conversation grows', async t => {
+    const other = await Itera.load(await withTemplate(files['story-boot']))
+    const chat = other.chat(hot)
+    /** @type {number[]} */
+    const memory = []
+    t.mock.method(globalThis, 'Blob', class extends Blob {
+      constructor(parts, options) {
+        super(parts, options)
+        memory.push(parts[0].buffer.byteLength)
+      }
+    })
+    for (let turn = 0; turn < 4; turn++) {
+      await collect(chat.send('A fox.'))
+      await chat.save()
+    }
+    assert.deepEqual(memory, Array(4).fill(memory[0]))
     other.dispose()
   })
 

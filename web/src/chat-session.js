@@ -339,6 +339,11 @@ export class ChatSession {
     if (!whole) throw new IteraError('aborted', 'reading the prompt was aborted')
   }
 
+  /** Makes memory ready for the first `save`. */
+  prepareToSave() {
+    if (!this.#closed) this.#engine.room.prepare(this.#session.saveBytes('f32'))
+  }
+
   /**
    * @param {Pick<SavedChat, 'messages' | 'opening' | 'options'>} conversation
    * @param {import('../types.d.ts').SnapshotForm} form
@@ -360,7 +365,7 @@ export class ChatSession {
     const stateBytes = this.#session.saveBytes(form)
     const beforeState = encodeSnapshot(this.#engine.wasm, saved, this.#fed, stateBytes)
     const length = beforeState.length + stateBytes
-    const bytes = spare && spare.byteLength >= length ? new Uint8Array(spare, 0, length) : new Uint8Array(length)
+    const bytes = this.#engine.room.take(length, spare)
     bytes.set(beforeState)
     this.#session.save(form, bytes.subarray(beforeState.length))
     return bytes

@@ -1,5 +1,5 @@
 import { IteraError } from './errors.js'
-import { Request } from './protocol.js'
+import { MOST_SPARE_BYTES, Request } from './protocol.js'
 import { Helpers } from './helpers.js'
 import { startWorker } from './workers.js'
 
@@ -16,9 +16,6 @@ import { startWorker } from './workers.js'
  * @property {(event: string, data: any) => void} [onEvent]
  * @property {ArrayBuffer[]} [transfer]  what of `args` goes over to the worker
  */
-
-/** As much as the checkpoints of a conversation may take. */
-const MOST_SPARE_BYTES = 64 << 20
 
 export class Client {
   /** @type {Map<number, Pending>} */

@@ -7,6 +7,7 @@ import { loadModel } from './loader.js'
 import { Session } from './session.js'
 import { toolForm } from './openai/tools.js'
 import { progressReport } from './progress.js'
+import { Room } from './room.js'
 import { openSource, readWhole, withSource } from './source.js'
 import { chooseThreads } from './threads.js'
 import { createTokenizer, hasTokenizer } from './tokenizer.js'
@@ -66,6 +67,8 @@ export class Engine {
   #traceBlocks = null
   /** @type {Map<number, ChatSession>} */
   #chats = new Map()
+  /** For conversations to be saved in. */
+  room = new Room()
 
   /** @param {Wasm} wasm */
   constructor(wasm) {
@@ -254,8 +257,11 @@ export class Engine {
    * @param {{ chat: number, limits: ChatLimits } & import('./chat-session.js').Turn} args
    * @param {JobContext} context
    */
-  chat({ chat, limits, ...turn }, { signal, emit }) {
-    return this.chatSession(chat, limits).send(turn, { signal, emit: piece => emit('piece', piece) })
+  async chat({ chat, limits, ...turn }, { signal, emit }) {
+    const session = this.chatSession(chat, limits)
+    const stats = await session.send(turn, { signal, emit: piece => emit('piece', piece) })
+    session.prepareToSave()
+    return stats
   }
 
   /**

@@ -11,6 +11,9 @@
  * between tokens and between pieces of a download, so an abort is seen there.
  */
 
+/** Larger memory is not kept as `spare`: as much as the checkpoints of a conversation may take. */
+export const MOST_SPARE_BYTES = 64 << 20
+
 /** Request types. */
 export const Request = Object.freeze({
   /** args { source, simd?, compiled?, threads? }, compiled: the build as engine-module.js gives it; events `progress` and `helper`;
