@@ -34,7 +34,7 @@ export async function close({ id }) {
 
 async function openItera({ url, simd, threads, context }) {
   const { Itera } = await import('/package/src/index.js')
-  const model = await Itera.load(url, { simd, threads })
+  const model = await Itera.load(url, { simd, threads, cache: false })
   return {
     simd: model.info.simd,
     threads: model.info.threads,
