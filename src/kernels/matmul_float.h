@@ -159,7 +159,7 @@ ITERA_INLINE void float_tile_columns(v128_t part[4][2], const float *w0, const f
     }
 }
 
-/* `tokens` tokens by 2 groups over columns of f32 weights; the rest as tile() of matmul_quant.h. */
+/* `tokens` tokens by 2 groups over columns of f32 weights; the rest as tile() of matmul_tiles.h. */
 ITERA_INLINE void float_tile(const float_place *place, int tokens)
 {
     v128_t acc[4][2];

@@ -21,7 +21,7 @@
 
 #include "kernels/matmul_unpack.h"
 
-/* Even columns of 4 chunks, then their odd columns, the order of widen_block in matmul_quant.h. */
+/* Even columns of 4 chunks, then their odd columns, the order of widen_block in matmul_words.h. */
 ITERA_INLINE int step_of(int chunk, int i) { return 8 * (chunk / 4) + chunk % 4 + 4 * i; }
 
 ITERA_INLINE void put_operands(v128_t w[16], int chunk, v128_t q, const unpack_constants *k)

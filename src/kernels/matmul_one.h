@@ -1,0 +1,173 @@
+/* Quantized products of one token, a template (matmul_quant.h): weights are unpacked in registers on their way from
+ * memory. */
+
+ITERA_INLINE v128_t load_rows(const float *y, int rows) { return itera_load_part(y, (size_t)rows); }
+
+ITERA_INLINE void store_rows(float *y, v128_t value, int rows) { itera_store_part(y, value, (size_t)rows); }
+
+ITERA_INLINE v128_t word_of(const uint8_t *words, int chunk, int i)
+{
+    return wasm_v128_load32_splat(words + 4 * step_of(chunk, i));
+}
+
+/* Onto idot[0] the first half of the columns, onto idot[1] the second. */
+ITERA_INLINE void block_dots(v128_t idot[2], const uint8_t *words, const uint8_t *block, int sub,
+                             const vector_type *type, const unpack_constants *k)
+{
+    ITERA_UNROLL
+    for (int v = 0; v < 4; v++) {
+        v128_t q[2], w[ITERA_STEPS];
+        type->pair(q, block, sub, v, k);
+        ITERA_UNROLL
+        for (int half = 0; half < 2; half++) {
+            int chunk = v + 4 * half;
+            put_operands(w, chunk, q[half], k);
+            ITERA_UNROLL
+            for (int i = 0; i < ITERA_STEPS / 8; i++) {
+                idot[half] = ITERA_DOT(word_of(words, chunk, i), w[step_of(chunk, i)], idot[half]);
+            }
+            ITERA_PIN(idot[half]);
+        }
+    }
+}
+
+/* The sum over a block of nibbles, each taken where it lies: what is 16 or 256 times as large stays so until the end, and
+ * only sums are shifted. 8-bit dot products must take the second operand as unsigned for that. */
+ITERA_INLINE v128_t nibble_dots(v128_t sum, const uint8_t *words, const uint8_t *nibbles, const unpack_constants *k)
+{
+    v128_t by_16 = wasm_i32x4_splat(0);
+#if ITERA_WIDEN
+    v128_t by_256 = wasm_i32x4_splat(0);
+#endif
+    ITERA_UNROLL
+    for (int v = 0; v < 4; v++) {
+        v128_t q = wasm_v128_load(nibbles + 16 * v);
+#if ITERA_WIDEN
+        sum = ITERA_DOT(word_of(words, v, 0), wasm_v128_and(q, k->nibbles[0]), sum);
+        ITERA_PIN(sum);
+        by_16 = ITERA_DOT(word_of(words, v + 4, 0), wasm_v128_and(q, k->nibbles[1]), by_16);
+        ITERA_PIN(by_16);
+        by_256 = ITERA_DOT(word_of(words, v, 1), wasm_v128_and(q, k->nibbles[2]), by_256);
+        ITERA_PIN(by_256);
+        sum = ITERA_DOT(word_of(words, v + 4, 1), wasm_u16x8_shr(q, 12), sum);
+        ITERA_PIN(sum);
+#else
+        sum = ITERA_DOT(word_of(words, v, 0), wasm_v128_and(q, k->nibble), sum);
+        ITERA_PIN(sum);
+        by_16 = ITERA_DOT(word_of(words, v + 4, 0), wasm_v128_andnot(q, k->nibble), by_16);
+        ITERA_PIN(by_16);
+#endif
+    }
+#if ITERA_WIDEN
+    by_16 = wasm_i32x4_add(by_16, wasm_i32x4_shr(by_256, 4));
+#endif
+    return wasm_i32x4_add(sum, wasm_i32x4_shr(by_16, 4));
+}
+
+/* One group by one token: a single stream through memory, in the order that prefetchers like (two groups side
+ * by side read at half the speed); the dot products of different blocks do not wait for each other. */
+ITERA_INLINE v128_t one_token(v128_t acc, const uint8_t *block, const tile_block *x, int blocks,
+                              const vector_type *type, int in_place, const unpack_constants *k)
+{
+    for (int i = 0; i < blocks; block += type->block_bytes) {
+        v128_t head[2];
+        type->head(head, block, k);
+        ITERA_UNROLL_TWICE
+        for (int sub = 0; sub < type->subs; sub++, i++, x++) {
+            v128_t idot[2] = {wasm_i32x4_splat(0), wasm_i32x4_splat(0)};
+            if (type->kind == kind_halves) {
+                idot[1] = repayment(x, type->kind, 1, type->repay);
+            }
+            if (type->kind != kind_minimum) {
+                idot[0] = repayment(x, type->kind, 0, type->repay);
+            }
+            if (in_place) {
+                idot[0] = nibble_dots(idot[0], WORDS(x), type->nibbles(block, sub), k);
+            } else {
+                block_dots(idot, WORDS(x), block, sub, type, k);
+            }
+
+            v128_t d = wasm_v128_load32_splat(&SUMS(x)->d), scale = type->scale(head, block, sub, 0);
+            if (type->kind == kind_halves) {
+                acc = add_halves(acc, d, wasm_f32x4_mul(scale, wasm_f32x4_convert_i32x4(idot[0])),
+                                 type->scale(head, block, sub, 1), idot[1]);
+                continue;
+            }
+            v128_t sum = wasm_f32x4_convert_i32x4(wasm_i32x4_add(idot[0], idot[1]));
+            acc = ITERA_MADD(wasm_f32x4_mul(scale, d), sum, acc);
+            if (type->kind == kind_minimum) {
+                acc = ITERA_MADD(type->min(head, block, sub), wasm_v128_load32_splat(&SUMS(x)->dsum), acc);
+            }
+        }
+    }
+    return acc;
+}
+
+#if ITERA_WIDEN
+
+ITERA_INLINE void matmul_one(float *y, const itera_matrix *w, const itera_act_block *x, int row_begin,
+                             int row_end, const vector_type *type, int in_place)
+{
+    enum { MOST = PANEL_TOKENS * PANEL_BLOCKS };
+    tile_block widened[MOST];
+    const unpack_constants k = make_constants();
+    int all_blocks = w->cols / ITERA_PACK_COLS;
+    for (int begin = 0; begin < all_blocks; begin += MOST) {
+        int blocks = all_blocks - begin < MOST ? all_blocks - begin : MOST;
+        for (int block = 0; block < blocks; block++) {
+            widen_block(&widened[block], &x[begin + block], type->repay);
+        }
+        const uint8_t *data = w->data + (size_t)(begin / type->subs) * type->block_bytes;
+        for (int row = row_begin; row < row_end; row += 4) {
+            int rows = row_end - row < 4 ? row_end - row : 4;
+            v128_t acc = begin == 0 ? wasm_f32x4_splat(0.0f) : load_rows(y + row, rows);
+            acc = one_token(acc, data + (size_t)(row / 4) * w->group_bytes, widened, blocks, type, in_place, &k);
+            store_rows(y + row, acc, rows);
+        }
+    }
+}
+
+#else
+
+/* The low plane of one block of a 32-column type. */
+ITERA_INLINE v128_t one_low_plane(v128_t acc, const uint8_t *block, const itera_act_block *x,
+                                  const vector_type *type, const unpack_constants *k)
+{
+    v128_t head[2], idot[2] = {wasm_i32x4_splat(0), wasm_i32x4_splat(0)};
+    if (type->kind == kind_offset) {
+        idot[0] = wasm_i32x4_splat(low_repay(x, type->repay));
+    }
+    type->head(head, block, k);
+    block_dots(idot, LOW_WORDS(x), block, 0, type, k);
+    acc = ITERA_MADD(wasm_f32x4_mul(type->scale(head, block, 0, 0), wasm_f32x4_splat(x->fine.d)),
+                     wasm_f32x4_convert_i32x4(wasm_i32x4_add(idot[0], idot[1])), acc);
+    if (type->kind == kind_minimum) {
+        acc = ITERA_MADD(type->min(head, block, 0), wasm_f32x4_splat(low_dsum(x)), acc);
+    }
+    return acc;
+}
+
+ITERA_INLINE void matmul_one(float *y, const itera_matrix *w, const itera_act_block *x, int row_begin,
+                             int row_end, const vector_type *type, int in_place)
+{
+    const unpack_constants k = make_constants();
+    int blocks = w->cols / ITERA_PACK_COLS;
+    int most = type->coarse ? blocks : PANEL_BLOCKS; /* low planes follow the high ones of a panel */
+    for (int row = row_begin; row < row_end; row += 4) {
+        const uint8_t *group = w->data + (size_t)(row / 4) * w->group_bytes;
+        v128_t acc = wasm_f32x4_splat(0.0f);
+        for (int begin = 0; begin < blocks; begin += most) {
+            int end = blocks - begin < most ? blocks : begin + most;
+            acc = one_token(acc, group + (size_t)(begin / type->subs) * type->block_bytes, x + begin, end - begin,
+                            type, in_place, &k);
+            for (int i = begin; !type->coarse && i < end; i++) {
+                if (x[i].wide) {
+                    acc = one_low_plane(acc, group + (size_t)i * type->block_bytes, x + i, type, &k);
+                }
+            }
+        }
+        store_rows(y + row, acc, row_end - row < 4 ? row_end - row : 4);
+    }
+}
+
+#endif

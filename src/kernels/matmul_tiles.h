@@ -1,0 +1,333 @@
+/* Quantized products of many tokens, a template (matmul_quant.h).
+ *
+ * Two groups of 4 rows are unpacked into a panel on the stack, at most PANEL_BLOCKS blocks wide, and tiles of up to 4
+ * tokens run over it; its kind is all that a tile knows of the type. Between panels the running sums live in y: storing
+ * an f32 loses nothing, so results do not depend on how many tokens share a tile, nor, but for the order of low planes,
+ * on where panels end. */
+
+typedef struct panel_block {
+    v128_t w[ITERA_STEPS];
+    v128_t scale;
+    v128_t extra; /* minimum, or scale of the second half */
+} panel_block;
+
+/* ---- Tiles ---- */
+
+/* Where a tile stands. All of its 8 rows are written. */
+typedef struct tile_place {
+    float *y;
+    size_t y_stride;
+    const panel_block *panel; /* [blocks][2] */
+    int blocks;
+    const tile_block *x;
+    size_t x_stride;
+    int first; /* the sums begin here */
+    int repay; /* which sum repays the offset */
+} tile_place;
+
+/* `tokens` tokens by 2 groups over a panel. */
+ITERA_INLINE void tile(const tile_place *place, int tokens, int kind)
+{
+    v128_t acc[4][2];
+    const tile_block *x[4];
+    const panel_block *panel = place->panel;
+    ITERA_UNROLL
+    for (int t = 0; t < tokens; t++) {
+        const float *yt = place->y + (size_t)t * place->y_stride;
+        x[t] = place->x + (size_t)t * place->x_stride;
+        acc[t][0] = acc[t][1] = wasm_f32x4_splat(0.0f);
+        if (!place->first) {
+            acc[t][0] = wasm_v128_load(yt);
+            acc[t][1] = wasm_v128_load(yt + 4);
+        }
+    }
+
+    for (int block = 0; block < place->blocks; block++, panel += 2) {
+        const int parts = kind == kind_halves ? 2 : 1;
+        const int steps = ITERA_STEPS / parts;
+        v128_t first_half[4][2];
+        ITERA_UNROLL
+        for (int part = 0; part < parts; part++) {
+            v128_t idot[4][2];
+            ITERA_UNROLL
+            for (int t = 0; t < tokens; t++) {
+                idot[t][0] = idot[t][1] =
+                    kind == kind_minimum ? wasm_i32x4_splat(0) : repayment(x[t], kind, part, place->repay);
+            }
+            ITERA_UNROLL
+            for (int step = part * steps; step < (part + 1) * steps; step++) {
+                v128_t w0 = panel[0].w[step], w1 = panel[1].w[step];
+                ITERA_UNROLL
+                for (int t = 0; t < tokens; t++) {
+                    v128_t word = wasm_v128_load32_splat(WORDS(x[t]) + 4 * step);
+                    idot[t][0] = ITERA_DOT(word, w0, idot[t][0]);
+                    ITERA_PIN(idot[t][0]);
+                    idot[t][1] = ITERA_DOT(word, w1, idot[t][1]);
+                    ITERA_PIN(idot[t][1]);
+                }
+            }
+            v128_t scale0 = panel[0].scale, scale1 = panel[1].scale;
+            ITERA_UNROLL
+            for (int t = 0; t < tokens; t++) {
+                if (kind == kind_halves && part == 0) {
+                    first_half[t][0] = wasm_f32x4_mul(scale0, wasm_f32x4_convert_i32x4(idot[t][0]));
+                    first_half[t][1] = wasm_f32x4_mul(scale1, wasm_f32x4_convert_i32x4(idot[t][1]));
+                    continue;
+                }
+                v128_t d = wasm_v128_load32_splat(&SUMS(x[t])->d);
+                if (kind == kind_halves) {
+                    acc[t][0] = add_halves(acc[t][0], d, first_half[t][0], panel[0].extra, idot[t][0]);
+                    acc[t][1] = add_halves(acc[t][1], d, first_half[t][1], panel[1].extra, idot[t][1]);
+                    ITERA_PIN(acc[t][0]);
+                    ITERA_PIN(acc[t][1]);
+                    continue;
+                }
+                acc[t][0] =
+                    ITERA_MADD(wasm_f32x4_mul(scale0, d), wasm_f32x4_convert_i32x4(idot[t][0]), acc[t][0]);
+                acc[t][1] =
+                    ITERA_MADD(wasm_f32x4_mul(scale1, d), wasm_f32x4_convert_i32x4(idot[t][1]), acc[t][1]);
+                if (kind == kind_minimum) {
+                    v128_t dsum = wasm_v128_load32_splat(&SUMS(x[t])->dsum);
+                    acc[t][0] = ITERA_MADD(panel[0].extra, dsum, acc[t][0]);
+                    acc[t][1] = ITERA_MADD(panel[1].extra, dsum, acc[t][1]);
+                }
+                ITERA_PIN(acc[t][0]);
+                ITERA_PIN(acc[t][1]);
+            }
+        }
+        ITERA_UNROLL
+        for (int t = 0; t < tokens; t++) {
+            x[t]++;
+        }
+    }
+
+    ITERA_UNROLL
+    for (int t = 0; t < tokens; t++) {
+        float *yt = place->y + (size_t)t * place->y_stride;
+        wasm_v128_store(yt, acc[t][0]);
+        wasm_v128_store(yt + 4, acc[t][1]);
+    }
+}
+
+ITERA_INLINE void tile_advance(tile_place *place, int tokens)
+{
+    place->y += (size_t)tokens * place->y_stride;
+    place->x += (size_t)tokens * place->x_stride;
+}
+
+#define DEFINE_TILES(name, kind)                                                                             \
+    static void tiles_##name(tile_place place, int tokens)                                                   \
+    {                                                                                                        \
+        for (; tokens >= 4; tokens -= 4, tile_advance(&place, 4)) {                                          \
+            tile(&place, 4, kind);                                                                           \
+        }                                                                                                    \
+        for (; tokens > 0; tokens--, tile_advance(&place, 1)) {                                              \
+            tile(&place, 1, kind);                                                                           \
+        }                                                                                                    \
+    }
+
+DEFINE_TILES(offset, kind_offset)
+DEFINE_TILES(minimum, kind_minimum)
+DEFINE_TILES(halves, kind_halves)
+#undef DEFINE_TILES
+
+/* ---- The low plane of wide blocks ----
+ * A correction after the high planes of a panel, block by block. Which tokens have one differs from block to block:
+ * they are gathered, so that 4 of them make a tile. At sixteen bits there is no low plane. */
+
+#if !ITERA_WIDEN
+
+typedef struct wide_tokens {
+    int count[PANEL_BLOCKS];
+    uint8_t token[PANEL_BLOCKS][PANEL_TOKENS];
+} wide_tokens;
+
+static void find_wide(wide_tokens *wide, const tile_place *place, int tokens)
+{
+    for (int block = 0; block < place->blocks; block++) {
+        int count = 0;
+        ITERA_KEEP_LOOP
+        for (int t = 0; t < tokens; t++) {
+            wide->token[block][count] = (uint8_t)t;
+            count += place->x[(size_t)t * place->x_stride + (size_t)block].wide;
+        }
+        wide->count[block] = count;
+    }
+}
+
+/* One block of up to 4 tokens by 2 groups. */
+ITERA_INLINE void low_tile(const tile_place *place, int block, const uint8_t *members, int count, int kind)
+{
+    static const itera_act_block nothing;
+    const panel_block *panel = place->panel + 2 * block;
+    const itera_act_block *x[4];
+    v128_t idot[4][2];
+    ITERA_UNROLL
+    for (int t = 0; t < 4; t++) {
+        x[t] = t < count ? place->x + (size_t)members[t] * place->x_stride + block : &nothing;
+        idot[t][0] = idot[t][1] = wasm_i32x4_splat(kind == kind_offset ? low_repay(x[t], place->repay) : 0);
+    }
+    ITERA_UNROLL
+    for (int step = 0; step < ITERA_STEPS; step++) {
+        v128_t w0 = panel[0].w[step], w1 = panel[1].w[step];
+        ITERA_UNROLL
+        for (int t = 0; t < 4; t++) {
+            v128_t word = wasm_v128_load32_splat(LOW_WORDS(x[t]) + 4 * step);
+            idot[t][0] = ITERA_DOT(word, w0, idot[t][0]);
+            ITERA_PIN(idot[t][0]);
+            idot[t][1] = ITERA_DOT(word, w1, idot[t][1]);
+            ITERA_PIN(idot[t][1]);
+        }
+    }
+    ITERA_UNROLL
+    for (int t = 0; t < 4; t++) {
+        v128_t d = wasm_f32x4_splat(x[t]->fine.d), dsum = wasm_f32x4_splat(low_dsum(x[t]));
+        ITERA_UNROLL
+        for (int g = 0; g < 2; g++) {
+            if (t < count) {
+                float *y = place->y + (size_t)members[t] * place->y_stride + 4 * g;
+                v128_t acc = ITERA_MADD(wasm_f32x4_mul(panel[g].scale, d), wasm_f32x4_convert_i32x4(idot[t][g]),
+                                        wasm_v128_load(y));
+                if (kind == kind_minimum) {
+                    acc = ITERA_MADD(panel[g].extra, dsum, acc);
+                }
+                wasm_v128_store(y, acc);
+            }
+        }
+    }
+}
+
+#define DEFINE_LOW_PLANES(name, kind)                                                                        \
+    static void low_planes_##name(const tile_place *place, const wide_tokens *wide)                          \
+    {                                                                                                        \
+        for (int block = 0; block < place->blocks; block++) {                                                \
+            for (int i = 0; i < wide->count[block]; i += 4) {                                                \
+                low_tile(place, block, wide->token[block] + i, wide->count[block] - i, kind);                \
+            }                                                                                                \
+        }                                                                                                    \
+    }
+
+DEFINE_LOW_PLANES(offset, kind_offset)
+DEFINE_LOW_PLANES(minimum, kind_minimum)
+#undef DEFINE_LOW_PLANES
+
+#endif
+
+/* ---- The walk over panels, tokens and pairs of groups ---- */
+
+/* Unpacks blocks begin .. begin + blocks - 1 of one group into every second entry of a panel. */
+ITERA_INLINE void fill(panel_block *panel, const uint8_t *group, size_t begin, int blocks,
+                       const vector_type *type)
+{
+    const unpack_constants k = make_constants();
+    const uint8_t *block = group + begin / (size_t)type->subs * type->block_bytes;
+    for (int i = 0; i < blocks; block += type->block_bytes) {
+        v128_t head[2];
+        type->head(head, block, &k);
+        for (int sub = 0; sub < type->subs; sub++, i++, panel += 2) {
+            ITERA_UNROLL
+            for (int v = 0; v < 4; v++) {
+                v128_t q[2];
+                type->pair(q, block, sub, v, &k);
+                put_operands(panel->w, v, q[0], &k);
+                put_operands(panel->w, v + 4, q[1], &k);
+            }
+            panel->scale = type->scale(head, block, sub, 0);
+            if (type->kind == kind_halves) {
+                panel->extra = type->scale(head, block, sub, 1);
+            } else if (type->kind == kind_minimum) {
+                panel->extra = type->min(head, block, sub);
+            }
+        }
+    }
+}
+
+/* The first rows of each of T tokens. */
+static void copy_rows(float *to, size_t to_stride, const float *from, size_t from_stride, int rows, int T)
+{
+    for (int t = 0; t < T; t++, to += to_stride, from += from_stride) {
+        memcpy(to, from, (size_t)rows * sizeof *to);
+    }
+}
+
+/* What the next panels are filled from is touched in runs so long that a processor sees a stream: filling alone would
+ * wait for most of its lines one after another. The first panel's turn takes whole groups for that, whose other columns
+ * are still in the second-level cache later where a matrix is small, as an expert's is. Returns the row after the run. */
+#define TOUCH_BYTES ((size_t)3 << 16)
+
+static int touch_run(const itera_matrix *w, int row, int row_end, size_t begin, int blocks, const vector_type *type)
+{
+    const size_t from = begin / (size_t)type->subs * type->block_bytes;
+    const size_t bytes = begin == 0 ? w->group_bytes : (size_t)(blocks / type->subs) * type->block_bytes;
+    for (size_t touched = 0; touched < TOUCH_BYTES && row < row_end; touched += bytes, row += 4) {
+        itera_touch(w->data + (size_t)(row / 4) * w->group_bytes + from, bytes);
+    }
+    return row;
+}
+
+typedef void (*fill_fn)(panel_block *panel, const uint8_t *group, size_t begin, int blocks);
+typedef void (*tiles_fn)(tile_place place, int tokens);
+
+static void matmul_panels(float *y, size_t y_stride, const itera_matrix *w, const itera_act_block *x, int T,
+                          int row_begin, int row_end, fill_fn fill_panel, tiles_fn tiles, const vector_type *type)
+{
+    panel_block panel[2 * PANEL_BLOCKS];
+    float edge[8 * PANEL_TOKENS]; /* where a tile's 8 rows go when there are fewer */
+#if ITERA_WIDEN
+    tile_block widened[PANEL_TOKENS * PANEL_BLOCKS];
+#else
+    wide_tokens wide;
+#endif
+    size_t all_blocks = (size_t)w->cols / ITERA_PACK_COLS;
+
+    for (size_t begin = 0; begin < all_blocks; begin += PANEL_BLOCKS) {
+        int blocks = all_blocks - begin < PANEL_BLOCKS ? (int)(all_blocks - begin) : PANEL_BLOCKS;
+        for (int t = 0; t < T; t += PANEL_TOKENS) {
+            int tokens = T - t < PANEL_TOKENS ? T - t : PANEL_TOKENS;
+            const itera_act_block *xt = x + (size_t)t * all_blocks + begin;
+            tile_place place = {.panel = panel, .blocks = blocks, .first = begin == 0, .repay = type->repay};
+#if ITERA_WIDEN
+            for (int i = 0; i < tokens; i++) {
+                for (int block = 0; block < blocks; block++) {
+                    widen_block(&widened[i * PANEL_BLOCKS + block], &xt[(size_t)i * all_blocks + (size_t)block],
+                                type->repay);
+                }
+            }
+            place.x = widened;
+            place.x_stride = PANEL_BLOCKS;
+#else
+            place.x = xt;
+            place.x_stride = all_blocks;
+            if (!type->coarse) {
+                find_wide(&wide, &place, tokens);
+            }
+#endif
+            int touched = row_begin;
+            for (int row = row_begin; row < row_end; row += 8) {
+                const uint8_t *group = w->data + (size_t)(row / 4) * w->group_bytes;
+                const int rows = row_end - row;
+                float *yt = y + (size_t)t * y_stride + row;
+                place.y = rows < 8 ? edge : yt;
+                place.y_stride = rows < 8 ? 8 : y_stride;
+                if (rows < 8 && !place.first) {
+                    copy_rows(edge, 8, yt, y_stride, rows, tokens);
+                }
+                if (row >= touched) {
+                    touched = touch_run(w, row, row_end, begin, blocks, type);
+                }
+                fill_panel(panel, group, begin, blocks);
+                /* A last group alone meets itself as its partner. */
+                fill_panel(panel + 1, rows > 4 ? group + w->group_bytes : group, begin, blocks);
+                tiles(place, tokens);
+#if !ITERA_WIDEN
+                if (!type->coarse) {
+                    (type->kind == kind_minimum ? low_planes_minimum : low_planes_offset)(&place, &wide);
+                }
+#endif
+                if (rows < 8) {
+                    copy_rows(yt, y_stride, edge, 8, rows, tokens);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+/* Activations as products of quantized types see them, for one token and for many, a template (matmul_quant.h).
+ *
+ * A step is a broadcast word: 4 bytes, or 2 widened columns. */
+
+/* Blocks of 32 columns and tokens that are taken at once. */
+#if ITERA_WIDEN
+#define PANEL_BLOCKS 16 /* 512 columns: 9 kB of weights, 20 kB of widened activations */
+#define PANEL_TOKENS 16
+#else
+#define PANEL_BLOCKS 32 /* 1024 columns: 10 kB of weights */
+#define PANEL_TOKENS 128
+#endif
+
+#if ITERA_WIDEN
+typedef struct tile_block {
+    int16_t x[32]; /* 128 high + low: even columns of 4 chunks, then odd columns, the order of put_operands() */
+    float d, dsum;
+    int32_t repay, repay32_first;
+} tile_block;
+
+ITERA_INLINE void widen_block(tile_block *out, const itera_act_block *block, int repay)
+{
+    for (int half = 0; half < 2; half++) {
+        v128_t high = wasm_v128_load(block->high + 16 * half), low = wasm_v128_load(block->low + 16 * half);
+        v128_t even = wasm_i16x8_shr(wasm_i16x8_shl(high, 8), 1),
+               even_low = wasm_i16x8_shr(wasm_i16x8_shl(low, 8), 8);
+        v128_t odd = wasm_i16x8_shl(wasm_i16x8_shr(high, 8), 7), odd_low = wasm_i16x8_shr(low, 8);
+        wasm_v128_store(out->x + 16 * half, wasm_i16x8_add(even, even_low));
+        wasm_v128_store(out->x + 16 * half + 8, wasm_i16x8_add(odd, odd_low));
+    }
+    out->d = block->fine.d;
+    out->dsum = block->fine.dsum;
+    out->repay = block->fine.repay[repay];
+    out->repay32_first = block->fine.repay32_first;
+}
+#define WORDS(block) ((const uint8_t *)(block)->x)
+#define SUMS(block) (block)
+#define REPAY(block, which) ((void)(which), &(block)->repay)
+#else
+typedef itera_act_block tile_block;
+#define WORDS(block) ((const uint8_t *)(block)->high)
+#define SUMS(block) (&(block)->coarse)
+#define REPAY(block, which) (&(block)->coarse.repay[which])
+#endif
+
+/* What repays the weights' offset over the columns that a part (all, or a half) covers. A multiplication here would wait
+ * for the units that make the dot products. */
+ITERA_INLINE v128_t repayment(const tile_block *x, int kind, int part, int repay)
+{
+    v128_t all = wasm_v128_load32_splat(REPAY(x, repay));
+    if (kind == kind_halves) {
+        v128_t first = wasm_v128_load32_splat(&SUMS(x)->repay32_first);
+        return part == 0 ? first : wasm_i32x4_sub(wasm_i32x4_add(all, all), first); /* twice 16 */
+    }
+    return all;
+}
+
+/* Two halves onto acc: what the first comes to before its d, and the second. */
+ITERA_INLINE v128_t add_halves(v128_t acc, v128_t d, v128_t first_half, v128_t second_scale, v128_t second_dot)
+{
+    return ITERA_MADD(d, ITERA_MADD(second_scale, wasm_f32x4_convert_i32x4(second_dot), first_half), acc);
+}
+
+/* ---- The low plane of wide blocks: at sixteen bits there is none ---- */
+
+#if !ITERA_WIDEN
+
+#define LOW_WORDS(block) ((const uint8_t *)(block)->low)
+
+/* What repays the offset in the low plane, and d times its sum. */
+ITERA_INLINE int32_t low_repay(const itera_act_block *block, int repay)
+{
+    return block->fine.repay[repay] - 128 * block->coarse.repay[repay];
+}
+
+ITERA_INLINE float low_dsum(const itera_act_block *block) { return block->fine.dsum - block->coarse.dsum; }
+
+#endif
