@@ -209,11 +209,14 @@ ITERA_INLINE v128_t scan_decay(v128_t state, v128_t step, v128_t A, v128_t b, v1
     return ITERA_MADD(b, input, wasm_f32x4_mul(state, decay));
 }
 
-/* What a block of tokens brings to the channels at hand: [T, 4 vectors] each. */
+#define SCAN_CHANNELS 2048 /* of one token at once: the longer the runs of a row, the faster they come from memory */
+_Static_assert(SCAN_CHANNELS >= SCAN_TOKENS * SCAN_WIDTH, "scan_channels holds either");
+
+/* What a block of tokens brings to the channels at hand, [T, 4 vectors] each, or what one token brings, [channels]. */
 typedef struct scan_channels {
-    float step[SCAN_TOKENS * SCAN_WIDTH]; /* dt log2 e */
-    float in[SCAN_TOKENS * SCAN_WIDTH];   /* dt x */
-    float sum[SCAN_TOKENS * SCAN_WIDTH];
+    float step[SCAN_CHANNELS]; /* dt log2 e */
+    float in[SCAN_CHANNELS];   /* dt x */
+    float sum[SCAN_CHANNELS];
 } scan_channels;
 
 ITERA_INLINE void scan_channels_begin(scan_channels *c, size_t at, const float *dt, const float *x, size_t part)
@@ -273,7 +276,7 @@ static void scan_channels_block(float *y, float *state, const float *x, const fl
     }
 }
 
-/* One token, at most SCAN_TOKENS * SCAN_WIDTH channels: rows of the state in the order in which they lie. */
+/* One token, at most SCAN_CHANNELS channels: rows of the state in the order in which they lie. */
 static void scan_channels_token(float *y, float *state, const float *x, const float *B, const float *C,
                                 const float *dt, const float *A, const float *Dskip, size_t E, int N,
                                 size_t width)
@@ -307,7 +310,7 @@ void ITERA_NAME(scan_mamba1)(float *y, float *state, const float *x, const float
                              size_t bc_stride, const float *dt, const float *A, const float *Dskip, int T,
                              int E, int N, int e_begin, int e_end)
 {
-    const size_t width = (size_t)E, end = (size_t)e_end, most = SCAN_TOKENS * SCAN_WIDTH;
+    const size_t width = (size_t)E, end = (size_t)e_end, most = SCAN_CHANNELS;
     if (T == 1) {
         for (size_t e = (size_t)e_begin; e < end; e += most) {
             scan_channels_token(y + e, state + e, x + e, B, C, dt + e, A + e, Dskip + e, width, N,
@@ -334,3 +337,4 @@ void ITERA_NAME(scan_mamba1)(float *y, float *state, const float *x, const float
 
 #undef SCAN_TOKENS
 #undef SCAN_WIDTH
+#undef SCAN_CHANNELS

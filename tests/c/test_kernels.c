@@ -442,8 +442,8 @@ static void check_scan_mamba2(const itera_kernels *variant)
 
 static void check_scan_mamba1(const itera_kernels *variant)
 {
-    static const int CASES[][3] = {{1, 8, 16}, {5, 12, 16}, {4, 7, 3}, {3, 1, 1}, {9, 33, 5}, {2, 64, 8}};
-    for (int i = 0; i < 6; i++) {
+    static const int CASES[][3] = {{1, 8, 16}, {5, 12, 16}, {4, 7, 3}, {3, 1, 1}, {9, 33, 5}, {2, 64, 8}, {1, 4103, 2}};
+    for (int i = 0; i < 7; i++) {
         int T = CASES[i][0], E = CASES[i][1], N = CASES[i][2];
         size_t width = (size_t)E, n = (size_t)T * width, size = (size_t)N * width, bc_stride = 2 * (size_t)N + 3;
         float *x = floats(n, -1.0f, 1.0f), *dt = floats(n, 0.001f, 0.5f), *A = floats(size, -16.0f, -0.5f);
