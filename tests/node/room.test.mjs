@@ -34,6 +34,7 @@ describe('room for saved conversations', () => {
     large.prepare(60 << 20)
     await soon()
     assert.equal(new Uint8Array(large.take(1000).buffer)[0], 0)
+    assert.equal(large.take(60 << 20).buffer.byteLength, 60 << 20, 'nor is it larger than asked')
     const late = new Room()
     late.take(1000)
     late.prepare(1000)

@@ -11,7 +11,10 @@ const PREPARE_MS = 20
 const PAGE_BYTES = 4096
 
 /** With room for some turns more: tokens are saved too, and the KV cache of models that have one. @param {number} bytes */
-const withMargin = bytes => bytes + (bytes >> 3) + (64 << 10)
+const withMargin = bytes => bytes + Math.floor(bytes / 8) + (64 << 10)
+
+/** What is too large to be kept needs no margin. @param {number} bytes */
+const bytesFor = bytes => withMargin(bytes) <= MOST_SPARE_BYTES ? withMargin(bytes) : bytes
 
 export class Room {
   /** @type {ArrayBuffer | null} */
@@ -27,10 +30,12 @@ export class Room {
     if (this.#prepared || withMargin(bytes) > MOST_SPARE_BYTES) return
     this.#prepared = true
     setTimeout(() => {
-      const memory = new Uint8Array(withMargin(bytes))
-      // A page is given when it is first written to.
-      for (let i = 0; i < memory.length; i += PAGE_BYTES) memory[i] = 1
-      this.#ready = memory.buffer
+      try {
+        const memory = new Uint8Array(withMargin(bytes))
+        // A page is given when it is first written to.
+        for (let i = 0; i < memory.length; i += PAGE_BYTES) memory[i] = 1
+        this.#ready = memory.buffer
+      } catch { /* no memory: a save will tell */ }
     }, PREPARE_MS)
   }
 
@@ -43,7 +48,7 @@ export class Room {
     this.#prepared = true
     const own = this.#ready
     this.#ready = null
-    const memory = [lent, own].find(one => one && one.byteLength >= bytes) ?? new ArrayBuffer(withMargin(bytes))
+    const memory = [lent, own].find(one => one && one.byteLength >= bytes) ?? new ArrayBuffer(bytesFor(bytes))
     return new Uint8Array(memory, 0, bytes)
   }
 }
