@@ -49,7 +49,8 @@ try {
     console.log(`${engine}, ${path.basename(file)}, ${values.browser}, one thread`)
     console.log('turn  tokens of the conversation  of which read now  first word, ms')
     for (const [i, { ttftMs, prompt, cached }] of rows.entries()) {
-      console.log(`${String(i + 1).padStart(4)}  ${String(prompt).padStart(26)}  ${String(prompt - cached).padStart(17)}  ${ttftMs.toFixed(1).padStart(14)}`)
+      const first = ttftMs ? ttftMs.toFixed(1) : '-'    // where it ended its answer at once
+      console.log(`${String(i + 1).padStart(4)}  ${String(prompt).padStart(26)}  ${String(prompt - cached).padStart(17)}  ${first.padStart(14)}`)
     }
     const fresh = rows.map(({ prompt, cached }) => prompt - cached)
     console.log(`turn ${count} against turn 1: ${(rows.at(-1).ttftMs / rows[0].ttftMs).toFixed(2)} times as long to the first word\n`)
