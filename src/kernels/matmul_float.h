@@ -166,14 +166,9 @@ ITERA_INLINE void float_tile(const float_place *place, int tokens)
     const float *x[4];
     ITERA_UNROLL
     for (int t = 0; t < tokens; t++) {
-        const float *yt = place->y + (size_t)t * place->y_stride;
         x[t] = place->x + (size_t)t * place->x_stride;
-        acc[t][0] = acc[t][1] = wasm_f32x4_splat(0.0f);
-        if (!place->first) {
-            acc[t][0] = wasm_v128_load(yt);
-            acc[t][1] = wasm_v128_load(yt + 4);
-        }
     }
+    load_sums(acc, place->y, place->y_stride, place->first, tokens);
     for (size_t begin = 0; begin < place->cols; begin += FLOAT_BLOCK) {
         size_t end = place->cols - begin < FLOAT_BLOCK ? place->cols : begin + FLOAT_BLOCK, k = begin;
         v128_t part[4][2];
@@ -193,12 +188,7 @@ ITERA_INLINE void float_tile(const float_place *place, int tokens)
             acc[t][1] = wasm_f32x4_add(acc[t][1], part[t][1]);
         }
     }
-    ITERA_UNROLL
-    for (int t = 0; t < tokens; t++) {
-        float *yt = place->y + (size_t)t * place->y_stride;
-        wasm_v128_store(yt, acc[t][0]);
-        wasm_v128_store(yt + 4, acc[t][1]);
-    }
+    store_sums(place->y, place->y_stride, acc, tokens);
 }
 
 static void float_tiles(float_place place, int tokens)

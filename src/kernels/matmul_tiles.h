@@ -13,6 +13,28 @@ typedef struct panel_block {
 
 /* ---- Tiles ---- */
 
+/* A tile's running sums, `tokens` by 2 groups: out of y unless they begin here, and back. */
+ITERA_INLINE void load_sums(v128_t acc[4][2], const float *y, size_t y_stride, int first, int tokens)
+{
+    ITERA_UNROLL
+    for (int t = 0; t < tokens; t++, y += y_stride) {
+        acc[t][0] = acc[t][1] = wasm_f32x4_splat(0.0f);
+        if (!first) {
+            acc[t][0] = wasm_v128_load(y);
+            acc[t][1] = wasm_v128_load(y + 4);
+        }
+    }
+}
+
+ITERA_INLINE void store_sums(float *y, size_t y_stride, v128_t acc[4][2], int tokens)
+{
+    ITERA_UNROLL
+    for (int t = 0; t < tokens; t++, y += y_stride) {
+        wasm_v128_store(y, acc[t][0]);
+        wasm_v128_store(y + 4, acc[t][1]);
+    }
+}
+
 /* Where a tile stands. All of its 8 rows are written. */
 typedef struct tile_place {
     float *y;
@@ -33,14 +55,9 @@ ITERA_INLINE void tile(const tile_place *place, int tokens, int kind)
     const panel_block *panel = place->panel;
     ITERA_UNROLL
     for (int t = 0; t < tokens; t++) {
-        const float *yt = place->y + (size_t)t * place->y_stride;
         x[t] = place->x + (size_t)t * place->x_stride;
-        acc[t][0] = acc[t][1] = wasm_f32x4_splat(0.0f);
-        if (!place->first) {
-            acc[t][0] = wasm_v128_load(yt);
-            acc[t][1] = wasm_v128_load(yt + 4);
-        }
     }
+    load_sums(acc, place->y, place->y_stride, place->first, tokens);
 
     for (int block = 0; block < place->blocks; block++, panel += 2) {
         const int parts = kind == kind_halves ? 2 : 1;
@@ -78,14 +95,12 @@ ITERA_INLINE void tile(const tile_place *place, int tokens, int kind)
                 if (kind == kind_halves) {
                     acc[t][0] = add_halves(acc[t][0], d, first_half[t][0], panel[0].extra, idot[t][0]);
                     acc[t][1] = add_halves(acc[t][1], d, first_half[t][1], panel[1].extra, idot[t][1]);
-                    ITERA_PIN(acc[t][0]);
-                    ITERA_PIN(acc[t][1]);
-                    continue;
+                } else {
+                    acc[t][0] =
+                        ITERA_MADD(wasm_f32x4_mul(scale0, d), wasm_f32x4_convert_i32x4(idot[t][0]), acc[t][0]);
+                    acc[t][1] =
+                        ITERA_MADD(wasm_f32x4_mul(scale1, d), wasm_f32x4_convert_i32x4(idot[t][1]), acc[t][1]);
                 }
-                acc[t][0] =
-                    ITERA_MADD(wasm_f32x4_mul(scale0, d), wasm_f32x4_convert_i32x4(idot[t][0]), acc[t][0]);
-                acc[t][1] =
-                    ITERA_MADD(wasm_f32x4_mul(scale1, d), wasm_f32x4_convert_i32x4(idot[t][1]), acc[t][1]);
                 if (kind == kind_minimum) {
                     v128_t dsum = wasm_v128_load32_splat(&SUMS(x[t])->dsum);
                     acc[t][0] = ITERA_MADD(panel[0].extra, dsum, acc[t][0]);
@@ -101,12 +116,7 @@ ITERA_INLINE void tile(const tile_place *place, int tokens, int kind)
         }
     }
 
-    ITERA_UNROLL
-    for (int t = 0; t < tokens; t++) {
-        float *yt = place->y + (size_t)t * place->y_stride;
-        wasm_v128_store(yt, acc[t][0]);
-        wasm_v128_store(yt + 4, acc[t][1]);
-    }
+    store_sums(place->y, place->y_stride, acc, tokens);
 }
 
 ITERA_INLINE void tile_advance(tile_place *place, int tokens)
@@ -253,7 +263,7 @@ static void copy_rows(float *to, size_t to_stride, const float *from, size_t fro
 /* What the next panels are filled from is touched in runs so long that a processor sees a stream: filling alone would
  * wait for most of its lines one after another. The first panel's turn takes whole groups for that, whose other columns
  * are still in the second-level cache later where a matrix is small, as an expert's is. Returns the row after the run. */
-#define TOUCH_BYTES ((size_t)3 << 16)
+#define TOUCH_BYTES ((size_t)192 << 10)
 
 static int touch_run(const itera_matrix *w, int row, int row_end, size_t begin, int blocks, const vector_type *type)
 {
