@@ -211,6 +211,19 @@ describe('what is no saved conversation', () => {
   })
 })
 
+/** Bytes of each file saved from now on, and of the memory that it came in. @param {import('node:test').TestContext} t */
+function watchFiles(t) {
+  /** @type {{ file: number, memory: number }[]} */
+  const seen = []
+  t.mock.method(globalThis, 'Blob', class extends Blob {
+    constructor(parts, options) {
+      super(parts, options)
+      seen.push({ file: parts[0].byteLength, memory: parts[0].buffer.byteLength })
+    }
+  })
+  return seen
+}
+
 describe('saving and packing in a worker', () => {
   /** @type {Awaited<ReturnType<typeof Itera.load>>} */
   let model
@@ -244,14 +257,7 @@ describe('saving and packing in a worker', () => {
   it('writes each file into the memory of the one before, and every file stays what it was', async t => {
     const chat = model.chat({ ...hot, system })
     await collect(chat.send('A fox.'))
-    /** Bytes of each file, and of the memory that it came in. @type {{ file: number, memory: number }[]} */
-    const seen = []
-    t.mock.method(globalThis, 'Blob', class extends Blob {
-      constructor(parts, options) {
-        super(parts, options)
-        seen.push({ file: parts[0].byteLength, memory: parts[0].buffer.byteLength })
-      }
-    })
+    const seen = watchFiles(t)
     const other = await Itera.load(await withTemplate(files['story-boot']))
     const twin = await other.restore(await chat.save())
     const forms = ['f16', 'f32', 'f16', 'f32', 'f32']
@@ -273,19 +279,12 @@ describe('saving and packing in a worker', () => {
   it('goes on in that memory while the conversation grows', async t => {
     const other = await Itera.load(await withTemplate(files['story-boot']))
     const chat = other.chat(hot)
-    /** @type {number[]} */
-    const memory = []
-    t.mock.method(globalThis, 'Blob', class extends Blob {
-      constructor(parts, options) {
-        super(parts, options)
-        memory.push(parts[0].buffer.byteLength)
-      }
-    })
+    const seen = watchFiles(t)
     for (let turn = 0; turn < 4; turn++) {
       await collect(chat.send('A fox.'))
       await chat.save()
     }
-    assert.deepEqual(memory, Array(4).fill(memory[0]))
+    assert.deepEqual(seen.map(({ memory }) => memory), Array(4).fill(seen[0].memory))
     other.dispose()
   })
 

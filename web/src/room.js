@@ -20,6 +20,8 @@ export class Room {
   /** @type {ArrayBuffer | null} */
   #ready = null
   #prepared = false
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer
 
   /**
    * Makes memory ready, once and soon.
@@ -29,7 +31,7 @@ export class Room {
   prepare(bytes) {
     if (this.#prepared || withMargin(bytes) > MOST_SPARE_BYTES) return
     this.#prepared = true
-    setTimeout(() => {
+    this.#timer = setTimeout(() => {
       try {
         const memory = new Uint8Array(withMargin(bytes))
         // A page is given when it is first written to.
@@ -46,6 +48,7 @@ export class Room {
    */
   take(bytes, lent) {
     this.#prepared = true
+    clearTimeout(this.#timer)                           // what comes after this file is lent
     const own = this.#ready
     this.#ready = null
     const memory = [lent, own].find(one => one && one.byteLength >= bytes) ?? new ArrayBuffer(bytesFor(bytes))
