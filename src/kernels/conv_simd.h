@@ -7,31 +7,19 @@ ITERA_INLINE const float *conv_input_row(const float *state, const float *x, siz
     return t < 0 ? state + (size_t)(t + taps - 1) * E : x + (size_t)t * x_stride;
 }
 
-/* n channels, 4 or fewer, of a token with 4 taps. */
-ITERA_INLINE void conv_vector(float *y, const float *const rows[4], const float *weight, const float *bias, size_t E,
-                              size_t e, size_t n)
+/* Most models have 4 taps: their rows are looked up once a token, and the loop over taps unrolls. Returns where less
+ * than a vector is left, for conv_any_taps, whose instructions are the same. */
+static size_t conv_four_taps(float *y, const float *const rows[4], const float *weight, const float *bias,
+                             size_t E, size_t e, size_t e_end)
 {
-    v128_t sum = bias != NULL ? itera_load_part(bias + e, n) : wasm_f32x4_splat(0.0f);
-    ITERA_UNROLL
-    for (size_t j = 0; j < 4; j++) {
-        sum = ITERA_MADD(itera_load_part(weight + j * E + e, n), itera_load_part(rows[j] + e, n), sum);
-    }
-    itera_store_part(y + e, itera_silu4(sum), n);
-}
-
-/* Most models have 4 taps: their rows are looked up once a token. Four vectors at a time, as in elementwise_simd.h. */
-static void conv_four_taps(float *y, const float *const rows[4], const float *weight, const float *bias,
-                           size_t E, size_t e, size_t e_end)
-{
-    for (; e + 16 <= e_end; e += 16) {
-        ITERA_UNROLL
-        for (size_t v = 0; v < 4; v++) {
-            conv_vector(y, rows, weight, bias, E, e + 4 * v, 4);
+    for (; e + 4 <= e_end; e += 4) {
+        v128_t sum = bias != NULL ? wasm_v128_load(bias + e) : wasm_f32x4_splat(0.0f);
+        for (size_t j = 0; j < 4; j++) {
+            sum = ITERA_MADD(wasm_v128_load(weight + j * E + e), wasm_v128_load(rows[j] + e), sum);
         }
+        wasm_v128_store(y + e, itera_silu4(sum));
     }
-    for (; e < e_end; e += 4) {
-        conv_vector(y, rows, weight, bias, E, e, e_end - e);
-    }
+    return e;
 }
 
 static void conv_any_taps(float *y, const float *state, const float *x, size_t x_stride, const float *weight,
@@ -54,15 +42,15 @@ void ITERA_NAME(conv1d_silu)(float *y, float *state, const float *x, size_t x_st
 {
     size_t width = (size_t)E, begin = (size_t)e_begin, end = (size_t)e_end;
     for (int t = 0; t < T; t++, y += width) {
+        size_t e = begin;
         if (taps == 4) {
             const float *rows[4];
             for (int j = 0; j < 4; j++) {
                 rows[j] = conv_input_row(state, x, x_stride, t - 3 + j, width, taps);
             }
-            conv_four_taps(y, rows, weight, bias, width, begin, end);
-        } else {
-            conv_any_taps(y, state, x, x_stride, weight, bias, t, width, taps, begin, end);
+            e = conv_four_taps(y, rows, weight, bias, width, begin, end);
         }
+        conv_any_taps(y, state, x, x_stride, weight, bias, t, width, taps, e, end);
     }
     for (int j = 0; j < taps - 1; j++) {
         memmove(state + (size_t)j * width + begin,
