@@ -23,7 +23,8 @@
 #else
 #define SPINS 10000
 #endif
-/* How long thread 0, done with its own part, waits for the others'. Parts are equal and take milliseconds. */
+/* How long thread 0, done with its own part, waits for the others'. Parts are equal and take milliseconds. It looks once
+ * a second, so that the time in which the whole process was stopped counts as one look. */
 #define PATIENCE_SECONDS 60
 
 typedef struct worker {
@@ -60,11 +61,11 @@ static void relax(void) {}
  * of a wait or a notify to the register that holds its address, and whoever uses that register next is astray. */
 #define APART __attribute__((noinline))
 
-/* Sleeps while the word is `old`. False when it gave up. */
+/* Sleeps while the word is `old`, a second at most unless forever. False when that second has passed. */
 static APART bool sleep_while(itera_pool *pool, _Atomic uint32_t *word, uint32_t old, bool forever)
 {
     (void)pool;
-    int64_t nanoseconds = forever ? -1 : (int64_t)PATIENCE_SECONDS * 1000000000;
+    int64_t nanoseconds = forever ? -1 : 1000000000;
     return __builtin_wasm_memory_atomic_wait32((int *)word, (int)old, nanoseconds) != 2;
 }
 
@@ -175,8 +176,8 @@ static void wait_for(itera_pool *pool, worker *other, uint32_t task)
         return;
     }
     atomic_store(&pool->waiting, 1);
-    while (atomic_load(&other->done) != task) {
-        if (!sleep_while(pool, &other->done, task - 1, false) && atomic_load(&other->done) != task) {
+    for (int seconds = 0; atomic_load(&other->done) != task;) {
+        if (!sleep_while(pool, &other->done, task - 1, false) && ++seconds == PATIENCE_SECONDS) {
             die();
         }
     }
