@@ -2,13 +2,6 @@
 #include "kernels/math_scalar.h"
 #include "kernels/variants.h"
 
-void itera_silu_scalar(float *y, const float *x, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        y[i] = itera_silu1(x[i]);
-    }
-}
-
 void itera_silu_mul_scalar(float *y, const float *gate, const float *up, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

@@ -17,7 +17,6 @@
         }                                                                                                    \
     }
 
-ITERA_DEFINE_UNARY(silu, itera_silu4)
 ITERA_DEFINE_UNARY(gelu_erf, itera_gelu4)
 ITERA_DEFINE_UNARY(softplus, itera_softplus4)
 ITERA_DEFINE_UNARY(exp, itera_exp4)

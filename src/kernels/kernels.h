@@ -61,7 +61,7 @@ typedef struct itera_act_block {
     itera_act_sums fine;          /* of q */
     itera_act_sums coarse;        /* of high alone: its d is 128 times the fine one */
     int32_t wide;                 /* 0 or 1 */
-} itera_act_block;                /* 132 bytes */
+} itera_act_block;                /* 124 bytes */
 
 #define ITERA_FLOAT_BLOCK 16 /* columns of a partial sum of the float products, see below */
 
@@ -107,9 +107,8 @@ typedef struct itera_kernels {
                        float eps);
 
     /* Element-wise over n; y may be any of the inputs. kernels/math_scalar.h states the errors.
-     *   silu  x / (1 + e^-x)     silu_mul  silu(gate) * up     gelu_erf  x/2 (1 + erf(x / sqrt 2))
+     *   silu_mul  silu(gate) * up, silu(x) = x / (1 + e^-x)    gelu_erf  x/2 (1 + erf(x / sqrt 2))
      *   softplus  ln(1 + e^x), which is x itself above 20      exp  0 below -87.3, e^88.37 above 88.37 */
-    void (*silu)(float *y, const float *x, size_t n);
     void (*silu_mul)(float *y, const float *gate, const float *up, size_t n);
     void (*gelu_erf)(float *y, const float *x, size_t n);
     void (*softplus)(float *y, const float *x, size_t n);
@@ -120,8 +119,6 @@ typedef struct itera_kernels {
 
     /* x <- softmax(x) over n >= 1 entries, in place, the maximum subtracted first. */
     void (*softmax)(float *x, size_t n);
-    /* sum of a[i] * b[i], in the order of sums below. */
-    float (*dot)(const float *a, const float *b, size_t n);
 
     /* Causal depthwise convolution, then silu.
      *   y[t,e] = silu(bias[e] + sum_j weight[j,e] * x[t - (taps-1) + j, e]), j ascending

@@ -1,4 +1,4 @@
-/* Norms, softmax and dot product, reference. Sums go in the order that kernels.h states. */
+/* Norms and softmax, reference. Sums go in the order that kernels.h states. */
 #include <math.h>
 
 #include "kernels/math_scalar.h"
@@ -73,18 +73,4 @@ void itera_softmax_scalar(float *x, size_t n)
     for (size_t i = 0; i < n; i++) {
         x[i] = x[i] * inverse;
     }
-}
-
-float itera_dot_scalar(const float *a, const float *b, size_t n)
-{
-    itera_sum16 sum = {{0}};
-    size_t i = 0;
-    for (; i < n - n % 16; i++) {
-        sum.part[i % 16] = sum.part[i % 16] + a[i] * b[i];
-    }
-    float total = itera_sum16_total(&sum);
-    for (; i < n; i++) {
-        total = total + a[i] * b[i];
-    }
-    return total;
 }

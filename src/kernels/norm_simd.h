@@ -1,4 +1,4 @@
-/* Norms, softmax and dot product on vectors, a template. Sums go in the order that kernels.h states: partial
+/* Norms and softmax on vectors, a template. Sums go in the order that kernels.h states: partial
  * sums i % 16 are lanes i % 4 of vectors i / 4 % 4. */
 
 typedef struct sum_vectors {
@@ -119,21 +119,4 @@ void ITERA_NAME(softmax)(float *x, size_t n)
         itera_store_part(x + i, itera_exp4(wasm_f32x4_sub(itera_load_part(x + i, n - i), shift)), n - i);
     }
     ITERA_NAME(scale)(x, x, 1.0f / sum_all(x, n), n);
-}
-
-float ITERA_NAME(dot)(const float *a, const float *b, size_t n)
-{
-    sum_vectors sum = sum_zero();
-    size_t i = 0;
-    for (; i + 16 <= n; i += 16) {
-        for (int part = 0; part < 4; part++) {
-            sum.part[part] = ITERA_MADD(wasm_v128_load(a + i + 4 * part), wasm_v128_load(b + i + 4 * part),
-                                        sum.part[part]);
-        }
-    }
-    float total = sum_total(&sum);
-    for (; i < n; i++) {
-        total = total + a[i] * b[i];
-    }
-    return total;
 }
