@@ -26,7 +26,9 @@ itera_status itera_arch_of(const itera_gguf *gguf, const itera_arch **out, itera
             *out = ARCHITECTURES[i];
             return ITERA_OK;
         }
-        used += (size_t)snprintf(supported + used, sizeof supported - used, "%s%s", i ? ", " : "", candidate);
+        if (used < sizeof supported) {
+            used += (size_t)snprintf(supported + used, sizeof supported - used, "%s%s", i ? ", " : "", candidate);
+        }
     }
     return itera_fail(error, ITERA_ERR_UNSUPPORTED, "architecture '%.*s' is not supported; supported are %s",
                       (int)(name.length < 40 ? name.length : 40), name.data, supported);

@@ -2,6 +2,7 @@
  * feed-forward with an optional shared expert, and Granite's four multipliers. Keys and tensor names as
  * llama.cpp writes them; a layer without key-value heads is a Mamba-2 layer. */
 #include <math.h>
+#include <string.h>
 
 #include "arch/mamba2.h"
 #include "blocks/attention.h"
@@ -17,12 +18,14 @@ typedef struct hparams {
 static itera_status read_rope(const itera_builder *builder, hparams *h)
 {
     ITERA_TRY(itera_hparam_f32_or(builder, "rope.freq_base", 10000.0f, &h->rope_base));
-    if (!itera_hparam_flag(builder, "rope.scaling.finetuned")) {
+    bool rotates;
+    ITERA_TRY(itera_hparam_flag(builder, "rope.scaling.finetuned", &rotates));
+    if (!rotates) {
         return ITERA_OK;
     }
     itera_gguf_string kind;
     if (itera_gguf_get_string(builder->gguf, "granitehybrid.rope.scaling.type", &kind) &&
-        !(kind.length == 4 && kind.data[0] == 'n')) {
+        !(kind.length == 4 && memcmp(kind.data, "none", 4) == 0)) {
         return itera_fail(builder->error, ITERA_ERR_UNSUPPORTED, "rotary scaling of type '%.*s' is not supported",
                           (int)(kind.length < 20 ? kind.length : 20), kind.data);
     }
@@ -40,8 +43,8 @@ static itera_status read_hparams(const itera_builder *builder, hparams *h, itera
     graph->embedding_scale = graph->embedding_scale == 0.0f ? 1.0f : graph->embedding_scale;
     h->residual_scale = h->residual_scale == 0.0f ? 1.0f : h->residual_scale;
     graph->logit_scale = logit_scale == 0.0f ? 1.0f : 1.0f / logit_scale;
-    ITERA_TRY(itera_hparam_u32_or(builder, "expert_count", 0, 0, 65536, 0, &h->experts));
-    ITERA_TRY(itera_hparam_u32_or(builder, "expert_used_count", 0, 0, 1024, 0, &h->experts_used));
+    ITERA_TRY(itera_hparam_u32_or(builder, "expert_count", 0, 0, ITERA_MAX_EXPERTS, 0, &h->experts));
+    ITERA_TRY(itera_hparam_u32_or(builder, "expert_used_count", 0, 0, ITERA_MAX_EXPERTS_USED, 0, &h->experts_used));
     return read_rope(builder, h);
 }
 

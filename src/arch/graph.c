@@ -49,19 +49,22 @@ itera_status itera_hparam_f32_or(const itera_builder *builder, const char *suffi
 {
     char key[KEY_BYTES];
     *out = fallback;
-    itera_gguf_get_f32(builder->gguf, key_of(builder, key, suffix), out);
-    if (!isfinite(*out)) {
+    bool found = itera_gguf_get_f32(builder->gguf, key_of(builder, key, suffix), out);
+    if ((!found && itera_gguf_find(builder->gguf, key) != NULL) || !isfinite(*out)) {
         return itera_fail(builder->error, ITERA_ERR_CORRUPT, "%s is not a finite number", key);
     }
     return ITERA_OK;
 }
 
-bool itera_hparam_flag(const itera_builder *builder, const char *suffix)
+itera_status itera_hparam_flag(const itera_builder *builder, const char *suffix, bool *out)
 {
     char key[KEY_BYTES];
-    bool value = false;
-    itera_gguf_get_bool(builder->gguf, key_of(builder, key, suffix), &value);
-    return value;
+    *out = false;
+    if (!itera_gguf_get_bool(builder->gguf, key_of(builder, key, suffix), out) &&
+        itera_gguf_find(builder->gguf, key) != NULL) {
+        return itera_fail(builder->error, ITERA_ERR_CORRUPT, "%s is neither true nor false", key);
+    }
+    return ITERA_OK;
 }
 
 itera_status itera_graph_begin(const itera_builder *builder, itera_graph *graph, uint32_t per_layer, float eps,

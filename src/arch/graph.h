@@ -41,6 +41,8 @@ typedef struct itera_graph {
 #define ITERA_MAX_LAYERS (1u << 12) /* the deepest published models have some hundred */
 #define ITERA_MAX_VOCAB (1u << 24)  /* the largest vocabularies have some 2^18 */
 #define ITERA_MAX_TAPS 64u          /* published convolutions have 4 */
+#define ITERA_MAX_EXPERTS 4096u     /* the largest published mixtures have some 500 */
+#define ITERA_MAX_EXPERTS_USED 128u /* and use some 10; each more costs the router a walk over all */
 
 /* Reads "<arch>.<suffix>" as a whole number in [low, high]; absent is an error. */
 itera_status itera_hparam_u32(const itera_builder *builder, const char *suffix, uint32_t low, uint32_t high,
@@ -50,8 +52,8 @@ itera_status itera_hparam_u32_or(const itera_builder *builder, const char *suffi
                                  uint32_t high, uint32_t fallback, uint32_t *out);
 /* Reads "<arch>.<suffix>" as a finite float, `fallback` when absent. */
 itera_status itera_hparam_f32_or(const itera_builder *builder, const char *suffix, float fallback, float *out);
-/* True when "<arch>.<suffix>" is there and true. */
-bool itera_hparam_flag(const itera_builder *builder, const char *suffix);
+/* Whether "<arch>.<suffix>" is there and true; what is there and no bool is an error. */
+itera_status itera_hparam_flag(const itera_builder *builder, const char *suffix, bool *out);
 
 /* Sizes, embedding, output norm and head under their usual names, and room for `per_layer` residual blocks a layer. */
 itera_status itera_graph_begin(const itera_builder *builder, itera_graph *graph, uint32_t per_layer, float eps,

@@ -58,8 +58,8 @@ static itera_status build_ffn(const itera_builder *builder, itera_block **out, u
     if (!itera_weights_has(builder->weights, itera_layer_name(name, layer, "ffn_gate_inp.weight"))) {
         return itera_dense_build(builder, out, layer, D, ITERA_GELU);
     }
-    ITERA_TRY(itera_hparam_u32(builder, "expert_count", 1, 65536, &p.experts));
-    ITERA_TRY(itera_hparam_u32(builder, "expert_used_count", 1, p.experts, &p.used));
+    ITERA_TRY(itera_hparam_u32(builder, "expert_count", 1, ITERA_MAX_EXPERTS, &p.experts));
+    ITERA_TRY(itera_hparam_u32(builder, "expert_used_count", 1, ITERA_MAX_EXPERTS_USED, &p.used));
     return itera_moe_build(builder, out, layer, &p);
 }
 

@@ -12,7 +12,7 @@ static itera_status build(const itera_builder *builder, itera_graph *graph)
     ITERA_TRY(itera_hparam_u32(builder, "ssm.state_size", 1, ITERA_MAX_WIDTH, &p.N));
     ITERA_TRY(itera_hparam_u32(builder, "ssm.time_step_rank", 1, ITERA_MAX_WIDTH, &p.R));
     ITERA_TRY(itera_hparam_u32(builder, "ssm.conv_kernel", 1, ITERA_MAX_TAPS, &p.taps));
-    p.dt_b_c_norm = itera_hparam_flag(builder, "ssm.dt_b_c_rms");
+    ITERA_TRY(itera_hparam_flag(builder, "ssm.dt_b_c_rms", &p.dt_b_c_norm));
     for (uint32_t layer = 0; layer < graph->L; layer++) {
         itera_block *mixer;
         ITERA_TRY(itera_mamba1_build(builder, &mixer, layer, &p));

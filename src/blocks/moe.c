@@ -72,17 +72,16 @@ static void measure(const itera_block *block, const itera_run *most)
 }
 
 /* The k largest of logits [X] (the lower index wins a tie) in ascending order of index, and the softmax over them.
- * A taken logit is marked by its presence in `chosen`, not overwritten, so that NaN cannot loop. */
+ * A taken logit is marked by its presence in `chosen`, not overwritten, so that NaN cannot loop; `chosen` ascends, so
+ * one look at a time goes along with x. */
 static void route(int32_t *chosen, float *gates, const float *logits, int X, int k, const itera_kernels *kernels)
 {
     for (int i = 0; i < k; i++) {
-        int best = -1;
+        int best = -1, passed = 0;
         for (int x = 0; x < X; x++) {
-            int taken = 0;
-            for (int j = 0; j < i; j++) {
-                taken |= chosen[j] == x;
-            }
-            if (!taken && (best < 0 || logits[x] > logits[best])) {
+            if (passed < i && chosen[passed] == x) {
+                passed++;
+            } else if (best < 0 || logits[x] > logits[best]) {
                 best = x;
             }
         }
