@@ -25,7 +25,6 @@ typedef struct itera_run {
     uint64_t position;    /* of the first of them in the session */
     float *state;         /* the block's recurrent state, state_floats long */
     float *cache;         /* the block's KV cache, [context, cache_floats] */
-    uint64_t context;     /* positions the cache holds */
     int32_t *chosen_experts; /* NULL, or where a block leaves the experts of the last token, [experts_used] */
     float *chosen_gates;     /* and their weights */
 } itera_run;
@@ -41,8 +40,8 @@ typedef struct itera_block_ops {
     const char *name;
     /* y [T, D] = block(x [T, D]); y does not alias x. */
     void (*forward)(const itera_block *block, const itera_run *run, float *y, const float *x);
-    /* Takes from most->scratch all that forward takes for as many tokens, positions and threads; with an empty arena
-     * it only measures. Reads nothing else of the run. */
+    /* Takes from most->scratch all that forward takes for as many tokens and threads; with an empty arena it only
+     * measures. Reads nothing else of the run. */
     void (*measure)(const itera_block *block, const itera_run *most);
     /* The sum of squares of the state, for who looks inside; NULL where its numbers are stored as they are. */
     double (*energy)(const itera_block *block, const float *state);

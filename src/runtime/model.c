@@ -153,13 +153,13 @@ const itera_gguf *itera_model_header(const itera_model *model)
 
 /* ---- Scratch: the residual stream, a normed copy, a block's output, then the block's own buffers. ---- */
 
-static uint64_t scratch_size(const itera_model *model, uint64_t context)
+static uint64_t scratch_size(const itera_model *model)
 {
     uint64_t most = 0;
     for (uint32_t i = 0; i < model->graph.residual_count; i++) {
         const itera_block *block = model->graph.residuals[i].block;
         itera_arena arena = {0};
-        itera_run run = {.pool = model->pool, .scratch = &arena, .T = model->batch, .context = context};
+        itera_run run = {.pool = model->pool, .scratch = &arena, .T = model->batch};
         block->ops->measure(block, &run);
         most = arena.used > most ? arena.used : most;
     }
@@ -170,14 +170,13 @@ static uint64_t scratch_size(const itera_model *model, uint64_t context)
     for (int i = 0; i < 3; i++) {
         itera_arena_floats(&arena, (uint64_t)model->batch * model->graph.D);
     }
-    /* Scores of one row at a time need [V]; ITERA_ARENA_ALIGN is slack for the base. */
-    itera_arena_floats(&arena, model->graph.V);
+    /* ITERA_ARENA_ALIGN is slack for the base. */
     return most > UINT64_MAX / 4 ? UINT64_MAX / 2 : arena.used + most + ITERA_ARENA_ALIGN;
 }
 
-itera_status itera_model_reserve(itera_model *model, uint64_t context, itera_error *error)
+itera_status itera_model_reserve(itera_model *model, itera_error *error)
 {
-    uint64_t bytes = scratch_size(model, context);
+    uint64_t bytes = scratch_size(model);
     if (model->scratch != NULL && bytes <= model->scratch_bytes) {
         return ITERA_OK;
     }
@@ -218,7 +217,7 @@ void itera_model_get_info(const itera_model *model, itera_model_info *info)
         .embedding_parameters = embedding + (uint64_t)graph->max_positions * graph->D,
         .state_bytes = model->state_floats * sizeof(float),
         .cache_bytes = model->cache_floats * sizeof(float),
-        .scratch_bytes = scratch_size(model, ITERA_DEFAULT_CONTEXT),
+        .scratch_bytes = scratch_size(model),
         /* An untied embedding is looked up, not multiplied. */
         .flops = 2 * (macs - (tied ? 0 : embedding)),
         .batch = (uint32_t)model->batch,

@@ -29,7 +29,7 @@ struct itera_model {
     uint64_t hyperparameters;       /* hash of the architecture's metadata */
 };
 
-/* Makes the scratch large enough for sessions of `context` positions. */
-itera_status itera_model_reserve(itera_model *model, uint64_t context, itera_error *error);
+/* Makes the scratch large enough for a pass, unless it is. */
+itera_status itera_model_reserve(itera_model *model, itera_error *error);
 
 #endif

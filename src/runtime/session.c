@@ -29,7 +29,7 @@ itera_status itera_session_create(itera_session **out, itera_model *model, uint3
     }
     session->model = model;
     session->context = choose_context(model, context);
-    itera_status status = itera_model_reserve(model, session->context, error);
+    itera_status status = itera_model_reserve(model, error);
     if (status == ITERA_OK) {
         uint64_t cache = model->cache_floats * session->context;
         session->state = itera_memory_zeroed(model->state_floats, sizeof(float));
@@ -204,8 +204,7 @@ static void pass_tokens(itera_session *session, const int32_t *tokens, int T, fl
                            .T = T,
                            .position = session->position,
                            .state = session->state,
-                           .cache = session->cache,
-                           .context = session->context};
+                           .cache = session->cache};
 
     float *traced = session->trace != NULL ? session->trace->values : NULL;
     if (traced != NULL) {
