@@ -273,22 +273,29 @@ static float *run(const char *name, itera_variant variant, itera_pool *pool)
     return logits;
 }
 
+static void check_threads(const char *name, itera_variant variant)
+{
+    size_t bytes;
+    free(golden_read(path_of(name, "logits.f32"), &bytes));
+    float *one = run(name, variant, NULL);
+    for (int threads = 2; threads <= 4; threads++) {
+        itera_pool *pool = NULL;
+        itera_error error;
+        REQUIRE(itera_pool_create(&pool, threads, &error) == ITERA_OK);
+        float *many = run(name, variant, pool);
+        CHECK(memcmp(one, many, bytes) == 0);
+        free(many);
+        itera_pool_free(pool);
+    }
+    free(one);
+}
+
 TEST(logits_do_not_depend_on_the_number_of_threads)
 {
-    for (int i = 0; i < MODEL_COUNT; i++) {
-        size_t bytes;
-        free(golden_read(path_of(MODELS[i], "logits.f32"), &bytes));
-        float *one = run(MODELS[i], itera_kernels_best(), NULL);
-        for (int threads = 2; threads <= 4; threads++) {
-            itera_pool *pool = NULL;
-            itera_error error;
-            REQUIRE(itera_pool_create(&pool, threads, &error) == ITERA_OK);
-            float *many = run(MODELS[i], itera_kernels_best(), pool);
-            CHECK(memcmp(one, many, bytes) == 0);
-            free(many);
-            itera_pool_free(pool);
+    for (int variant = ITERA_SIMD128; variant <= ITERA_RELAXED; variant++) {
+        for (int i = 0; i < MODEL_COUNT; i++) {
+            check_threads(MODELS[i], (itera_variant)variant);
         }
-        free(one);
     }
 }
 
