@@ -109,8 +109,10 @@ const float *itera_session_trace_values(const itera_session *session);
 
 /* ---- Snapshots -------------------------------------------------------------------------------- */
 
-/* How numbers are written. F32: exactly. F16: half the bytes; recurrent state and KV cache are rounded, each value
- * by at most 2^-11 of itself (2^-25 below 2^-14; beyond 65504 it becomes 65504), the logits are exact. */
+/* How numbers are written. F32: exactly. F16: half the bytes; recurrent state and KV cache are rounded, each stored
+ * number by at most 2^-11 of itself (2^-25 below 2^-14; beyond 65504 it becomes 65504), the logits are exact. A Mamba-2
+ * state is stored divided by a scale of 0.25 to 64 for each head, so for its values these bounds are that many times as
+ * large. */
 typedef enum itera_snapshot_form { ITERA_SNAPSHOT_F32 = 0, ITERA_SNAPSHOT_F16 = 1 } itera_snapshot_form;
 
 /* Bytes of a snapshot now; of the KV cache only what is in use counts. 0 for an unknown form. */

@@ -157,7 +157,7 @@ static void train(const settings *s, itera_trainer *trainer, const itera_tokens 
         if (!(r.loss < 1e30)) {
             die("the loss is no longer a number", "try a lower --lr or a longer --warmup");
         }
-        if (trainer->step % s->log_every == 0 || trainer->step == last) {
+        if ((s->log_every > 0 && trainer->step % s->log_every == 0) || trainer->step == last) {
             report(trainer, &r, (double)(trainer->step - marked_step) * tokens / (now() - marked), csv);
             marked = now();
             marked_step = trainer->step;
