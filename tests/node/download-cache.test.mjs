@@ -223,6 +223,56 @@ describe('the cache of downloads', () => {
     await fails(fetchAll({ retries: 2 }), 'network', /cannot be read/)
   })
 
+  it('does not take for the file what does not say that it is', async () => {
+    const url = `${server.url}/file`
+    const page = new TextEncoder().encode('<!doctype html><p>Log in first.')
+    const other = model.map(byte => byte ^ 1)
+    const transfer = { cacheDir, chunkBytes: CHUNK, requestBytes: CHUNK, retries: 1, retryDelay: 1 }
+    const listed = async () => (await Itera.cache.list({ cacheDir })).map(({ bytes, total, complete }) => [bytes, total, complete])
+    for (const answer of [
+      { bytes: page, lengthless: true }, { bytes: page }, { bytes: other }, { bytes: other, lengthless: true },
+      { bytes: page, modified: 'Mon, 01 Jan 2024 00:00:00 GMT' },
+    ]) {
+      rmSync(path.join(cacheDir, 'models'), { recursive: true, force: true })
+      offer({ bytes: model, script: [{}, {}, {}], always: { cutAfter: 0 } })
+      await fails(Itera.download(url, transfer), 'network', /./)
+      const partial = [[3 * CHUNK, model.length, false]]
+      assert.deepEqual(await listed(), partial)
+      offer({ etag: undefined, ranges: false, ...answer })
+      await fails(Itera.download(url, transfer), 'network', /does not say which file/)
+      await fails(Itera.load(url, transfer), 'network', /does not say which file/)
+      assert.deepEqual(await listed(), partial)
+      offer({ bytes: model })
+      await arrives({}, model)
+      assert.equal((await arrives({ revalidate: true, ...transfer }, model)).state.cached, model.length)
+      offer({ etag: undefined, ranges: false, ...answer })
+      assert.equal((await arrives({ revalidate: true, ...transfer }, model)).state.cached, model.length)
+    }
+  })
+
+  it('goes on where a whole file without a length ends before its known end', async () => {
+    offer({ script: [{}, { whole: true, headers: { 'Content-Length': '' }, endAfter: 2.5 * CHUNK }] })
+    const { state } = await arrives()
+    assert.equal(state.resumed, 1)
+    assert.equal((await arrives()).state.cached, bytes.length)
+    rmSync(path.join(cacheDir, 'models'), { recursive: true })
+    offer({ script: [{}], always: { whole: true, headers: { 'Content-Length': '' }, endAfter: 2.5 * CHUNK } })
+    await fails(Itera.download(`${server.url}/file`, { cacheDir, chunkBytes: CHUNK, requestBytes: CHUNK, retries: 1, retryDelay: 1 }),
+      'network', /ended early/)
+  })
+
+  it('knows where a file of whole chunks ends', async () => {
+    const even = bytes.subarray(0, 3 * CHUNK)
+    offer({ bytes: even, lengthless: true, ranges: false })
+    const info = await Itera.download(`${server.url}/file`, { cacheDir, chunkBytes: CHUNK })
+    assert.deepEqual([info.bytes, info.total, info.complete], [even.length, even.length, true])
+    const [row] = await Itera.cache.list({ cacheDir })
+    assert.deepEqual([row.bytes, row.total, row.complete], [even.length, even.length, true])
+    const requests = server.log.length
+    await arrives({}, even)
+    assert.equal(server.log.length, requests)
+  })
+
   it('heals damage with the chunks it hit', async () => {
     offer()
     await arrives()

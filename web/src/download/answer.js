@@ -28,6 +28,9 @@ export function sameVersion(a, b) {
   return true
 }
 
+/** Does one say what the other says? @param {Version} a @param {Version} b */
+export const canTell = (a, b) => (a.etag !== null && b.etag !== null) || (a.modified !== null && b.modified !== null)
+
 /** @param {Version} version */
 export const isVersioned = ({ etag, modified }) => etag !== null || modified !== null
 

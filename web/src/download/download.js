@@ -31,9 +31,8 @@ export async function download({ source }, { signal, emit }) {
     } }))
   }
   const { url } = /** @type {{ url: string }} */ (parts[0])
-  return {
-    url, name: fileNameOf(url), bytes: joint.loaded, total: joint.loaded, complete: true, files: parts.length, updated: Date.now(),
-  }
+  const { loaded: bytes, total } = joint                // all that came is kept, or else there was an error
+  return { url, name: fileNameOf(url), bytes, total, complete: bytes === total, files: parts.length, updated: Date.now() }
 }
 
 /**

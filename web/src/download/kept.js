@@ -78,7 +78,10 @@ export class KeptFile {
           continue
         }
         const bytes = await this.#orReset(() => this.#fetch(chunk))
-        if (!bytes.length) return
+        if (!bytes.length) {
+          await this.#orUnkept(() => this.#noteTotal())
+          return
+        }
         await this.#keep(chunk, bytes)
         yield bytes
       }
@@ -138,15 +141,21 @@ export class KeptFile {
   async #keep(chunk, bytes) {
     const entry = this.#entry
     if (this.#state.cacheError || !entry.facts) return
-    const { total } = this.#remote
     const same = await this.#orUnkept(async () => {
-      if (entry.facts?.total === undefined && total !== undefined) await entry.note({ total })
+      await this.#noteTotal()
       return entry.keep(chunk, bytes)
     })
     if (same !== false) return
     await this.#orReset(() => {
       throw new Restart('changed', `${this.#remote.name} changed on the server while it was read`)
     })
+  }
+
+  /** The size may be known at the end only. */
+  async #noteTotal() {
+    const { facts } = this.#entry
+    const { total } = this.#remote
+    if (facts && facts.total === undefined && total !== undefined) await this.#entry.note({ total })
   }
 
   /**

@@ -1,6 +1,7 @@
 import { IteraError } from '../errors.js'
 import {
-  contentLength, contentRange, isPassing, isVersioned, retryAfter, sameVersion, strongVersion, unsatisfiedTotal, versionOf,
+  canTell, contentLength, contentRange, isPassing, isVersioned, retryAfter, sameVersion, strongVersion, unsatisfiedTotal,
+  versionOf,
 } from './answer.js'
 import { isLasting } from './names.js'
 import { cannotBeRead, Interruption, pause, Restart, shorten } from './trouble.js'
@@ -126,10 +127,7 @@ export class RemoteFile {
           this.#options.onStatus?.('downloading')
           yield bytes
         }
-        if (position < stopAt && answer.end !== undefined && position < answer.end) {
-          throw new Interruption(`${this.name} cannot be read: the connection ended early`)
-        }
-        if (position < stopAt) this.total = position    // only the end itself tells where it is
+        if (position < stopAt) this.#endAt(position, answer.end)
         this.#adapt(answer.latency, performance.now() - began)
       } catch (error) {
         await this.#recover(error)
@@ -137,6 +135,19 @@ export class RemoteFile {
         answer.close()
       }
     }
+  }
+
+  /**
+   * An answer is over: where nothing else told how long the file is, its end does.
+   *
+   * @param {number} position
+   * @param {number | undefined} end  where it should be
+   */
+  #endAt(position, end) {
+    const expected = end ?? this.total ?? position
+    if (position < expected) throw new Interruption(`${this.name} cannot be read: the connection ended early`)
+    if (position > expected) throw this.#changed()
+    this.total = position
   }
 
   /** Lets go of what `open` fetched. */
@@ -273,6 +284,10 @@ export class RemoteFile {
       return 'end'
     }
     if (!response.ok) throw this.#failure(response)
+    if (isVersioned(this.version) && !canTell(versionOf(response), this.version)) {
+      // Nothing shows that it is the file, and much else may come here: the page where a network wants a login.
+      throw new Interruption(`${this.name} cannot be read: the server does not say which file it sends`)
+    }
     if (ranged) this.#ranges = false
     const length = contentLength(response)
     this.#compare(response, length)
@@ -293,14 +308,14 @@ export class RemoteFile {
     const version = versionOf(response)
     if (this.#comparable) {
       const size = total === undefined || this.total === undefined || total === this.total
-      if (!size || !sameVersion(version, this.version)) {
-        throw new Restart('changed', `${this.name} changed on the server while it was read`)
-      }
+      if (!size || !sameVersion(version, this.version)) throw this.#changed()
     }
     this.#comparable = true
     if (!isVersioned(this.version)) this.version = version
     this.total ??= total
   }
+
+  #changed() { return new Restart('changed', `${this.name} changed on the server while it was read`) }
 
   /** @param {Response} response @returns {IteraError} */
   #failure(response) {
