@@ -101,6 +101,10 @@ describe('loading over HTTP', () => {
     model.dispose()
     await load('/private', { headers: { Authorization: 'Bearer key' } })
     await fails(load('/private'), 'network', /HTTP status 401/)
+    for (const headers of [{ 'no name': 'x' }, { Name: 'two\nlines' }, null]) {
+      await fails(load('/private', { headers }), 'argument', /headers/)
+      await fails(Itera.download(`${base}/private`, /** @type {any} */ ({ headers })), 'argument', /headers/)
+    }
   })
 
   it('says what the server answered', async () => {

@@ -31,6 +31,7 @@ export const plainTransfer = completeTransfer({ cache: false })
  */
 export function completeTransfer({ headers, revalidate = false, ...options }) {
   const value = (/** @type {keyof typeof numbers} */ name) => checkNumber(name, options[name] ?? numbers[name][0])
+  checkHeaders(headers)
   return {
     headers,
     cache: chooseCache(options),
@@ -42,6 +43,15 @@ export function completeTransfer({ headers, revalidate = false, ...options }) {
     },
     chunkBytes: /** @type {number} */ (value('chunkBytes')),
     requestBytes: value('requestBytes'),
+  }
+}
+
+/** What can be no header would look like a network that fails. @param {Record<string, string> | undefined} headers */
+function checkHeaders(headers) {
+  try {
+    new Headers(headers)
+  } catch (error) {
+    throw new IteraError('argument', `headers cannot be sent: ${/** @type {Error} */ (error).message}`, { cause: error })
   }
 }
 
