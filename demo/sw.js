@@ -1,12 +1,14 @@
 // The service worker: the page as it was when it was installed, served from the cache as one version. A new version
-// is fetched whole beside it, and takes over when all tabs of the old one are gone or the reader says so: modules of
-// two versions never meet. Models are no business of this worker; the package keeps them itself.
+// is fetched whole beside it, and takes over when all tabs of the old one are gone or the reader says so in one of them;
+// the others then offer to reload. Models are no business of this worker; the package keeps them itself.
 /* eslint-env serviceworker */
 
 importScripts('precache.js')            // sets self.PRECACHE = { version, files }: part of what an update is told by
 const { version, files } = self.PRECACHE
-const NAME = `itera-page-${version}`
-const isOurs = name => name.startsWith('itera-page-')
+// An origin may have several pages, each with a worker and caches of its own. No address has a space.
+const OURS = `itera-page ${self.registration.scope} `
+const NAME = OURS + version
+const isOurs = name => name.startsWith(OURS)
 
 // What a page needs to share memory between threads, on hosts that cannot send headers.
 const HEADERS = {
@@ -29,13 +31,13 @@ const absolute = file => new URL(file, self.registration.scope).href
 
 self.addEventListener('install', event => event.waitUntil((async () => {
   const cache = await caches.open(NAME)
-  const urls = files.map(absolute)
-  // The engine's builds are kept as they are used; a new version takes those that the old one had.
+  // The engine's builds are kept as they are used; a new version takes those that the old one had, where it has them.
+  const builds = new Set()
   for (const name of (await caches.keys()).filter(isOurs)) {
-    const extra = (await (await caches.open(name)).keys()).map(request => request.url).filter(url => url.endsWith('.wasm'))
-    urls.push(...extra.filter(url => !urls.includes(url)))
+    for (const { url } of await (await caches.open(name)).keys()) if (url.endsWith('.wasm')) builds.add(url)
   }
-  await Promise.all(urls.map(url => keep(cache, url)))
+  await Promise.all(files.map(file => keep(cache, absolute(file))))
+  await Promise.allSettled([...builds].map(url => keep(cache, url)))
 })()))
 
 self.addEventListener('activate', event => event.waitUntil((async () => {

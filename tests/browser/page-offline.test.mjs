@@ -2,6 +2,7 @@
 // without a network afterwards, becomes isolated for threads, and takes a new version when the reader says so.
 
 import assert from 'node:assert/strict'
+import { renameSync } from 'node:fs'
 import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
@@ -19,8 +20,8 @@ const WEIGHT_LIMIT = 500_000
 /** The same with compression, and with all that the service worker keeps for later. */
 const COMPRESSED_LIMIT = 250_000
 
-const host = (folder, port = 0) => serve({
-  port, isolate: false, mounts: { '': folder, demo: folder, web: path.join(folder, 'web'), models: path.join(folder, 'models') },
+const host = (folder, port = 0, onAnswer) => serve({
+  port, isolate: false, onAnswer, mounts: { '': folder, demo: folder, web: path.join(folder, 'web'), models: path.join(folder, 'models') },
 })
 
 describe('the exported page', () => {
@@ -76,6 +77,28 @@ describe('the exported page', () => {
     })
   }
 
+  it('is not ready for a visit without a network while a build of the engine is missing', { skip: browsers[0].missing }, async () => {
+    // It is there when the page needs it, and gone when the service worker wants it.
+    const gone = []
+    const server = await host(folder, 0, ({ url }) => {
+      const file = path.join(folder, url)
+      if (!url.endsWith('.wasm') || gone.includes(file)) return
+      renameSync(file, `${file}.gone`)
+      gone.push(file)
+    })
+    const page = await browsers[0].launch()
+    try {
+      await page.goto(`${server.url}/`)
+      await page.waitFor(() => document.documentElement.dataset.offline)
+      assert.equal(await page.evaluate(() => document.documentElement.dataset.offline), 'partly')
+      assert.equal(gone.length, 1)
+    } finally {
+      await page.close()
+      await server.close()
+      for (const file of gone) renameSync(`${file}.gone`, file)
+    }
+  })
+
   for (const browser of browsers) {
     describe(`in ${browser.name}`, { skip: browser.missing }, () => {
       let server, page, t
@@ -123,6 +146,18 @@ describe('the exported page', () => {
       })
 
       it('offers a new version, and changes to it as a whole when asked', async () => {
+        const other = await (page.raw.context?.() ?? page.raw.browser()).newPage()
+        await other.goto(`${server.url}/`)
+        await other.waitForFunction(() => document.documentElement.dataset.state === 'ready')
+        // A build that the new version has no more, and what another page of this origin keeps.
+        const elsewhere = await page.evaluate(async () => {
+          const [name] = await caches.keys()
+          const gone = new URL('web/dist/itera-gone.wasm', location.href).href
+          await (await caches.open(name)).put(gone, new Response(''))
+          const elsewhere = name.replace(/\/ .*$/, '/elsewhere/ 1')
+          await (await caches.open(elsewhere)).put(gone.replace('gone', 'other'), new Response(''))
+          return elsewhere
+        })
         await appendFile(path.join(folder, 'style.css'), `\n:root { --version: ${browser.name} }\n`)
         const list = path.join(folder, 'precache.js')
         await writeFile(list, (await readFile(list, 'utf8')).replace(/"version": "\w+"/, `"version": "${browser.name}"`))
@@ -133,7 +168,17 @@ describe('the exported page', () => {
         await t.click('toast-do')
         await page.waitFor(name => getComputedStyle(document.documentElement).getPropertyValue('--version').trim() === name, browser.name)
         await t.settled()
-        assert.deepEqual(await page.evaluate(() => caches.keys()), [`itera-page-${browser.name}`])
+        assert.deepEqual((await page.evaluate(() => caches.keys())).sort(), [`itera-page ${server.url}/ ${browser.name}`, elsewhere].sort())
+        assert.deepEqual(await page.evaluate(async name => {
+          const kept = await (await caches.open(name)).keys()
+          return kept.map(({ url }) => url).filter(url => /gone|other/.test(url))
+        }, `itera-page ${server.url}/ ${browser.name}`), [])
+        // The other tab is still what it was; it reloads when its reader says so, though nothing waits any more.
+        await other.waitForFunction(() => !document.getElementById('toast').hidden)
+        await other.evaluate(() => document.getElementById('toast-do').click())
+        await other.waitForFunction(name => getComputedStyle(document.documentElement).getPropertyValue('--version').trim() === name,
+          ...page.browser === 'firefox' ? [{}, browser.name] : [browser.name])
+        await other.close()
       })
 
       it('had no error of its own', () => t.noErrors(/ERR_CONNECTION_REFUSED|Failed to load|NetworkError/))
