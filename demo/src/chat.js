@@ -152,6 +152,7 @@ export class Chat {
     if (!turn || this.desk.running) return
     if (turn.role === 'user') {
       if (await this.desk.ready()) await this.say(turn.parent, text)
+      else if (this.empty) this.put(text)
       return
     }
     this.tree.add(turn.parent, { role: 'assistant', text })

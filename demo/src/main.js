@@ -77,7 +77,7 @@ const sidebar = new Sidebar({
 const desk = {
   talks,
   get running() { return page.run !== null },
-  ready: async () => Boolean(page.model) || Boolean(page.shipped[0] && await open(page.shipped[0])),
+  ready: async () => Boolean(page.model) || Boolean(page.shipped[0] && !loader.busy && await open(page.shipped[0])),
   go: () => { if (!page.run) go() },
   run: write,
   finish,
@@ -105,6 +105,7 @@ async function open(source) {
     const loading = loader.load(source, simd)
     refresh()
     const model = await loading
+    await runEnded()                                     // an answer that began meanwhile is the old model's to finish
     page.model?.dispose()
     page.model = model
     page.source = source
@@ -340,6 +341,10 @@ function runFailed(error) {
 /** Ends the run, if there is one, and waits until the page has taken note of it. */
 async function stop() {
   page.run?.abort()
+  await runEnded()
+}
+
+async function runEnded() {
   while (page.run) await new Promise(done => setTimeout(done, 10))
 }
 

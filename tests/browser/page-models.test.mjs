@@ -135,6 +135,43 @@ for (const browser of browsers) {
       await t.click('close-picker')
     })
 
+    it('lets an answer that began meanwhile come to its end', async () => {
+      const name = await t.textOf('model-name')
+      await t.press('kind-chat')
+      await t.slide('maxTokens', 20)
+      await t.say('Once upon a time')
+      other.state.slow = true
+      await t.click('open-picker')
+      await lookUp(`${other.url}/further-away.gguf`)
+      await t.page.waitFor(() => /^Download/.test(document.getElementById('url-go').textContent))
+      await t.click('url-go')
+      await t.page.waitFor(() => document.documentElement.dataset.state === 'loading')
+      // An answer ends once all of it was shown, for which it needs frames.
+      await t.page.evaluate(() => {
+        const { requestAnimationFrame } = window, held = []
+        window.requestAnimationFrame = step => held.push(step)
+        window.release = () => {
+          window.requestAnimationFrame = requestAnimationFrame
+          held.forEach(step => requestAnimationFrame(step))
+        }
+      })
+      await t.press('turn-again')
+      await t.page.waitFor(() => document.documentElement.dataset.state === 'writing')
+      other.state.slow = false
+      await t.page.waitFor(() => document.getElementById('loading').hidden)
+      assert.equal(await t.textOf('model-name'), name)
+      assert.equal((await t.state()).state, 'writing')
+      await t.page.evaluate(() => window.release())
+      await t.page.waitFor(() => document.getElementById('model-name').textContent === 'further-away')
+      await t.settled()
+      const [, answer] = await t.turns()
+      assert.equal(answer.branch, '2/2')
+      assert.ok(answer.text.length > 0)
+      assert.equal((await t.state()).ending, 'length')
+      await t.run(() => t.press('turn-again'))
+      assert.equal((await t.turns())[1].branch, '3/3')
+    })
+
     it('had no error of its own', () => t.noErrors(/404|none\.gguf|ERR_|Failed to load|NetworkError|Cross-Origin/))
   })
 }
