@@ -45,12 +45,20 @@ export class Tree {
   remove(id) {
     const turn = this.turns.get(id)
     if (!turn) return
-    for (const child of this.children(id)) this.remove(child.id)
-    this.turns.delete(id)
+    /** @type {Map<string | null, string[]>} */
+    const children = new Map()
+    for (const { id, parent } of this.turns.values()) {
+      const known = children.get(parent)
+      if (known) known.push(id)
+      else children.set(parent, [id])
+    }
+    const gone = new Set([id])
+    for (const one of gone) for (const child of children.get(one) ?? []) gone.add(child)   // which comes up in turn
+    for (const one of gone) this.turns.delete(one)
     const parent = turn.parent === null ? null : this.turns.get(turn.parent)
     const others = this.children(turn.parent)
     if (parent?.next === id) parent.next = others.at(-1)?.id
-    if (this.leaf === id) this.leaf = turn.parent
+    if (this.leaf !== null && gone.has(this.leaf)) this.leaf = turn.parent
   }
 
   /** From the first turn to this one. @param {string | null} [id] @returns {Turn[]} */
@@ -124,9 +132,15 @@ export function checkTurns(given) {
   if (known.size !== turns.length) return null
   // No turn may come before itself.
   const parents = new Map(turns.map(({ id, parent }) => [id, parent]))
+  /** @type {Set<string | null>} */
+  const rooted = new Set([null])
   for (const { id } of turns) {
-    let steps = 0
-    for (let at = parents.get(id); at !== null; at = parents.get(at)) if (++steps > turns.length) return null
+    const path = new Set()
+    for (let at = id; !rooted.has(at); at = parents.get(at)) {
+      if (path.has(at)) return null
+      path.add(at)
+    }
+    for (const one of path) rooted.add(one)
   }
   return turns
 }

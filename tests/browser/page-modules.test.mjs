@@ -139,6 +139,19 @@ describe('page branches', () => {
     assert.equal(tree.leaf, other)
   })
 
+  it('may be as long as any file, in any order', () => {
+    const turns = Array.from({ length: 100_000 }, (_, i) => ({ id: `${i}`, parent: i ? `${i - 1}` : null, role: i % 2 ? 'assistant' : 'user', text: '' }))
+    const circle = turns.with(50_000, { ...turns[50_000], parent: '99999' })
+    for (const given of [turns, turns.toReversed()]) {
+      const tree = new Tree(checkTurns(given), '99999')
+      assert.equal(tree.path().length, 100_000)
+      tree.remove('1')
+      assert.deepEqual([tree.turns.size, tree.leaf], [1, '0'])
+    }
+    assert.equal(checkTurns(circle), null)
+    assert.equal(checkTurns(circle.toReversed()), null)
+  })
+
   it('survive being stored', () => {
     const tree = new Tree()
     say(tree, say(tree, null, 'user', 'a'), 'assistant', 'b')
