@@ -1,5 +1,5 @@
 // Markdown from a model, as HTML that can do no harm: marked renders, DOMPurify lets through what text needs. Both
-// are fetched when the first answer needs them; until then, and where they are missing, the text stands as it is.
+// are fetched when the first answer needs them; until then, and where they are missing or fail, the text stands as it is.
 
 /** What answers may be made of. Nothing that loads, runs, or leaves the page without a click. */
 const ALLOWED = {
@@ -36,12 +36,16 @@ export function ready() {
 
 /** Puts a text into an element. @param {HTMLElement} place @param {string} text */
 export function show(place, text) {
-  const formatted = render?.(text)
-  place.toggleAttribute('data-plain', !formatted)
+  let formatted
+  try {
+    formatted = render?.(text)
+  } catch { /* nested deeper than the renderer goes */ }
   if (!formatted) {
+    place.dataset.plain = render ? 'for good' : 'so far'
     place.textContent = text
     return
   }
+  delete place.dataset.plain
   // Tables and code scroll by themselves: keys must be able to reach that.
   for (const wide of formatted.querySelectorAll('pre, table')) wide.setAttribute('tabindex', '0')
   place.replaceChildren(formatted)

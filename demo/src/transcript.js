@@ -82,7 +82,7 @@ export class Transcript {
   reformat(path) {
     for (const turn of path) {
       const place = this.places.get(turn.id)
-      if (turn.role !== 'assistant' || !place?.querySelector('.words[data-plain]')) continue
+      if (turn.role !== 'assistant' || !place?.querySelector('.words[data-plain="so far"]')) continue
       delete place.dataset.text
       this.fill(place, turn)
     }

@@ -161,6 +161,17 @@ for (const browser of browsers) {
       assert.equal(await t.page.evaluate(() => document.getElementById('system').value), 'Be brief.')
     })
 
+    it('shows as it is what cannot be formatted', async () => {
+      const deep = '>'.repeat(20_000)
+      const file = path.join(t.folder, 'deep.json')
+      await writeFile(file, JSON.stringify(['How deep?', '*So* deep', 'Deeper!', deep].map((content, i) => ({ role: i % 2 ? 'assistant' : 'user', content }))))
+      await t.page.setFile(t.at('import-file'), file)
+      await t.page.waitFor(() => document.querySelector('[aria-current="page"]')?.textContent === 'How deep?')
+      await t.page.waitFor(() => document.querySelector('.turn.assistant .words em') !== null)
+      assert.deepEqual((await t.turns()).map(turn => turn.text.trim()), ['How deep?', 'So deep', 'Deeper!', deep])
+      assert.equal(await t.hidden('notice'), true)
+    })
+
     it('hears of what another tab writes', async () => {
       // What the page in another tab does to the store, and says on the channel.
       await t.page.evaluate(async () => {
