@@ -244,7 +244,8 @@ async function exportMemory(id) {
   const { current, tree, memory } = talks
   if (!await desk.ready()) return
   try {
-    const blob = await memory.file(current, tree.path(), story.text)
+    // Where all has been taken back, what was said last is meant.
+    const blob = await memory.file(current, tree.path(tree.leaf ?? tree.end), story.text)
     saveFile(blob, fileName(current, 'itera'))
   } catch (error) {
     notice.show(error)
@@ -455,7 +456,7 @@ byId('again').addEventListener('click', () => story.repeat())
 byId('undo').addEventListener('click', () => story.undo())
 byId('later-show').addEventListener('click', () => {
   const { tree } = talks
-  if (tree.leaf !== null) tree.go(tree.leaf)
+  if (tree.end !== null) tree.go(tree.end)
   mode().show()
   desk.moved()
   toEnd()

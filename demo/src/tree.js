@@ -84,13 +84,17 @@ export class Tree {
     if (turn) this.remember(turn.id)
   }
 
-  /** How many turns lie behind the leaf, on the branch seen last. */
-  get later() {
-    if (this.leaf === null) return 0
-    const twin = new Tree([...this.turns.values()].map(turn => ({ ...turn })), this.leaf)
-    twin.go(this.leaf)
-    return twin.path().length - this.path().length
+  /** The end of the branch seen last, which may lie behind the leaf; before the first turn all of it does. */
+  get end() {
+    const from = this.leaf ?? this.children(null).at(-1)?.id
+    if (from === undefined) return null
+    const twin = new Tree([...this.turns.values()].map(turn => ({ ...turn })))
+    twin.go(from)
+    return twin.leaf
   }
+
+  /** How many turns lie behind the leaf, on the branch seen last. */
+  get later() { return this.path(this.end).length - this.path().length }
 
   /** @param {string} id */
   remember(id) {

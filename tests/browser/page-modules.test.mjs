@@ -126,6 +126,17 @@ describe('page branches', () => {
     assert.deepEqual([texts(tree), tree.later], [['a', 'b', 'c', 'd'], 0])
   })
 
+  it('remember all of it where the first turn was gone back from', () => {
+    const tree = new Tree()
+    assert.deepEqual([tree.later, tree.end], [0, null])
+    say(tree, null, 'user', 'older')
+    const b = say(tree, say(tree, null, 'user', 'a'), 'assistant', 'b')
+    tree.leaf = null
+    assert.deepEqual([texts(tree), tree.later, tree.end], [[], 2, b])
+    tree.go(tree.end)
+    assert.deepEqual([texts(tree), tree.later], [['a', 'b'], 0])
+  })
+
   it('forget a turn with all behind it', () => {
     const tree = new Tree()
     const a = say(tree, null, 'user', 'a')
