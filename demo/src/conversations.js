@@ -1,6 +1,7 @@
 // All conversations, and the one that is on the page.
 import { blank } from './exchange.js'
 import { Memory } from './memory.js'
+import { merge } from './merge.js'
 import { Store } from './store.js'
 import { Tree } from './tree.js'
 
@@ -13,10 +14,14 @@ import { Tree } from './tree.js'
 const SAVE_AFTER_MS = 250
 
 export class Conversations {
-  /** @param {{ listed: () => void, replaced: () => void }} events the list changed; the one shown changed elsewhere */
-  constructor({ listed, replaced }) {
+  /**
+   * @param {{ listed: () => void, replaced: () => void, unkept: (error: any) => void }} events the list changed; the one
+   *   shown changed elsewhere; one could not be kept
+   */
+  constructor({ listed, replaced, unkept }) {
     this.listed = listed
     this.replaced = replaced
+    this.unkept = unkept
     this.store = new Store()
     this.memory = new Memory(this.store)
     /** @type {Map<string, Conversation>} */
@@ -26,7 +31,11 @@ export class Conversations {
     this.tree = new Tree()
     /** A run is under way: what another tab says has to wait. */
     this.busy = false
+    /** Another tab changed the one shown in the meantime. */
+    this.postponed = false
     this.saving = Promise.resolve()
+    /** The turns that this tab has read or written, by conversation. @type {Map<string, Set<string>>} */
+    this.seen = new Map()
     /** Branches whose memory is not in the store yet, by their last turn. @type {Map<string, { record: Conversation, key?: string }>} */
     this.unsaved = new Map()
   }
@@ -34,20 +43,47 @@ export class Conversations {
   async load() {
     await this.store.open(id => this.heard(id))
     try {
-      for (const record of await this.store.all()) this.records.set(record.id, record)
+      for (const record of await this.store.all()) this.read(record)
     } catch { /* a store that cannot be read: begin without */ }
     this.listed()
   }
 
+  /** Takes over what the store has. @param {Conversation} record */
+  read(record) {
+    this.records.set(record.id, record)
+    this.see(record)
+  }
+
+  /** @param {Conversation} record */
+  see({ id, turns }) {
+    const seen = this.seen.get(id) ?? new Set()
+    for (const turn of turns) seen.add(turn.id)
+    this.seen.set(id, seen)
+  }
+
   /** Another tab changed one. @param {string} id */
   async heard(id) {
+    await this.saving                       // what is on its way into the store belongs to it
     const record = await this.store.get(id)
-    if (record) this.records.set(id, record)
+    if (id === this.current.id && this.busy) {
+      this.postponed = true
+      return
+    }
+    if (record) this.read(record)
     else this.records.delete(id)
     this.listed()
-    if (id !== this.current.id || this.busy || !record) return
-    this.select(record)
+    if (id !== this.current.id) return
+    if (record) this.select(record)
+    else this.begin(this.current.kind, this.current.system)
     this.replaced()
+  }
+
+  /** The run is over, and kept: now for what another tab has said in the meantime. */
+  async free() {
+    this.busy = false
+    if (!this.postponed) return
+    this.postponed = false
+    await this.heard(this.current.id)
   }
 
   /** Begins one. It is kept from its first words on. @param {'chat' | 'story'} kind @param {string} system */
@@ -76,7 +112,15 @@ export class Conversations {
   /** @param {Conversation} record */
   write(record) {
     const copy = structuredClone(record)
-    this.saving = this.saving.then(() => this.store.put(copy)).catch(() => { /* a full disk: it lasts as long as the page */ })
+    return this.save(async () => {
+      await this.store.change(copy.id, stored => merge(stored, copy, this.seen.get(copy.id)))
+      this.see(copy)
+    })
+  }
+
+  /** One change after the other. @param {() => Promise<void>} change */
+  save(change) {
+    this.saving = this.saving.then(change).catch(error => this.unkept(error))
     return this.saving
   }
 
@@ -117,10 +161,10 @@ export class Conversations {
   async rename(id, title) {
     const record = this.records.get(id)
     if (!record) return
-    record.title = title.trim().slice(0, 200)
-    record.named = record.title !== ''
+    const name = { title: title.trim().slice(0, 200), named: title.trim() !== '' }
+    Object.assign(record, name)
     this.listed()
-    await this.write(record)
+    await this.save(() => this.store.change(id, stored => stored ? { ...stored, ...name } : null))
   }
 
   /** @param {Conversation} record from a file */

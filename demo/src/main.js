@@ -36,6 +36,8 @@ const page = {
   ending: '',
   /** @type {Source[]} the models that come with the page */
   shipped: [],
+  /** The reader knows that conversations are not kept. */
+  unkept: false,
 }
 
 /**
@@ -62,6 +64,7 @@ const settings = new Settings({ onSimd: () => page.source && open(page.source), 
 const talks = new Conversations({
   listed: () => sidebar?.show(talks.records.values(), talks.current.id),
   replaced: () => show(),
+  unkept,
 })
 const notice = new Notice({ pick: () => models.open() })
 const models = new Models({ choose: source => open(source), import: file => importFile(file), store: talks.store })
@@ -181,6 +184,14 @@ async function beginWith(text) {
   if (!talks.tree.empty) begin(talks.current.kind)
   mode().put(text)
   await go()
+}
+
+/** A conversation is not in the store, which is told once. @param {any} error */
+function unkept(error) {
+  if (page.unkept) return
+  page.unkept = true
+  const why = error?.name === 'QuotaExceededError' ? 'This device has no room' : 'This browser could not keep that'
+  toast(`${why}: conversations last only until the page is closed. Export them.`, 'Dismiss')
 }
 
 /** Puts the conversation at hand on the page. */
@@ -321,9 +332,9 @@ async function write(job) {
 function finish({ ending, failed, follow }) {
   page.ending = ending
   page.run = null
-  talks.busy = false
   mode().show()
   talks.keep()
+  talks.free()
   document.documentElement.dataset.memory = talks.memory.origin
   if (failed) runFailed(failed)
   keep.set(LAST, talks.tree.empty ? '' : talks.current.id)

@@ -68,13 +68,21 @@ export class Store {
     return this.db ? result(this.db.transaction('conversations').objectStore('conversations').get(id)) : undefined
   }
 
-  /** @param {Conversation} conversation */
-  async put(conversation) {
+  /**
+   * Changes one as it stands in the store now, whoever wrote it last.
+   *
+   * @param {string} id
+   * @param {(stored: Conversation | undefined) => Conversation | null} change gives null to leave it alone
+   * @param {{ quiet?: boolean }} [options] quiet: other tabs need not hear of it
+   */
+  async change(id, change, { quiet = false } = {}) {
     if (!this.db) return
     const transaction = this.db.transaction('conversations', 'readwrite')
-    transaction.objectStore('conversations').put(conversation)
+    const store = transaction.objectStore('conversations')
+    const changed = change(await result(store.get(id)))
+    if (changed) store.put(changed)
     await end(transaction)
-    this.channel?.postMessage(conversation.id)
+    if (changed && !quiet) this.channel?.postMessage(id)
   }
 
   /** Forgets a conversation and its memories. @param {string} id */

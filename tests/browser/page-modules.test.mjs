@@ -8,6 +8,7 @@ import { explain } from '../../demo/src/errors.js'
 import { blank, fileName, fromJson, fromMessages, titleOf, toJson } from '../../demo/src/exchange.js'
 import * as format from '../../demo/src/format.js'
 import { cut, extend, followEdit } from '../../demo/src/inks.js'
+import { merge } from '../../demo/src/merge.js'
 import { checkTurns, messagesOf, Tree } from '../../demo/src/tree.js'
 
 const file = name => readFile(new URL(`../../${name}`, import.meta.url), 'utf8')
@@ -228,6 +229,33 @@ describe('page files', () => {
     assert.equal(titleOf(blank('story')), 'New manuscript')
     const long = { ...blank('chat'), turns: [{ id: 'a', parent: null, role: 'user', text: 'word '.repeat(40), at: 0 }] }
     assert.match(titleOf(long), /^(word ){5,}word…$/)
+  })
+})
+
+describe('page conversations in two tabs', () => {
+  const turn = (id, parent, text, more) => ({ id, parent, role: 'user', text, at: 0, ...more })
+  const told = (turns, more) => ({ ...blank('chat'), id: 'c', turns, leaf: turns.at(-1).id, ...more })
+  const a = turn('a', null, 'A'), b = turn('b', 'a', 'B'), c = turn('c', 'a', 'C')
+  const ids = record => record.turns.map(({ id }) => id)
+
+  it('keep the turns of both, and the branch of the one that writes', () => {
+    const merged = merge(told([a, b]), told([a, c]), new Set(['a']))
+    assert.deepEqual([ids(merged), merged.leaf], [['a', 'c', 'b'], 'c'])
+  })
+  it('lose a turn that was taken out here', () => {
+    assert.deepEqual(ids(merge(told([a, b]), told([a]), new Set(['a', 'b']))), ['a'])
+  })
+  it('take the longer text of a turn that the other tab was writing', () => {
+    const merged = merge(told([a, turn('b', 'a', 'Bees', { ending: 'stop' })]), told([a, b]), new Set(['a', 'b']))
+    assert.deepEqual([merged.turns[1].text, merged.turns[1].ending], ['Bees', 'stop'])
+    assert.equal(merge(told([a, b]), told([a, turn('b', 'a', 'Bees')]), new Set(['a', 'b'])).turns[1].text, 'Bees')
+  })
+  it('have the name that is stored', () => {
+    assert.equal(titleOf(merge(told([a], { title: 'New', named: true }), told([a], { title: 'Old', named: true }), new Set(['a']))), 'New')
+  })
+  it('stay deleted, and are kept when they are new', () => {
+    assert.equal(merge(undefined, told([a]), new Set(['a'])), null)
+    assert.deepEqual(ids(merge(undefined, told([a]), undefined)), ['a'])
   })
 })
 

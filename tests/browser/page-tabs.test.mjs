@@ -1,0 +1,75 @@
+// Conversations when something comes in between: another tab that has the same one open, the end of the page in the
+// middle of an answer, a device without room.
+
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { browsers } from './harness.mjs'
+import { openPage } from './support/page.mjs'
+
+/** What another tab does to the conversation that is open: runs in the page, with a store of its own. */
+const elsewhere = async what => {
+  const { Store } = await import('./src/store.js')
+  const store = new Store()
+  await store.open(() => {})
+  const id = document.querySelector('.entry:has([aria-current])').dataset.id
+  if (what === 'delete') return store.delete(id)
+  await store.change(id, stored => what === 'rename' ? { ...stored, title: 'Renamed elsewhere', named: true } : {
+    ...stored, turns: [...stored.turns, { id: 'elsewhere', parent: stored.turns[0].id, role: 'assistant', text: 'From elsewhere', at: 1 }],
+  })
+}
+
+for (const browser of browsers) {
+  describe(`conversations that are disturbed in ${browser.name}`, { skip: browser.missing }, () => {
+    let t
+    before(async () => {
+      t = await openPage(browser, { chat: true })
+      await t.slide('temperature', 0.9)
+      await t.slide('maxTokens', 2000)
+    })
+    after(() => t?.close())
+
+    const list = () => t.textsOf('[data-testid="entry-open"]')
+    /** Sends, and does something as soon as some of the answer is there; waits for the end. */
+    const during = async (text, what) => {
+      await t.click('new')
+      await t.fill('message', text)
+      await t.press('send')
+      await t.page.waitFor(() => (document.querySelector('.turn.assistant .words')?.textContent.length ?? 0) > 5)
+      await what()
+      assert.equal((await t.state()).state, 'writing', 'it came in between')
+      await t.page.press('Escape')
+      await t.settled()
+    }
+    const stored = () => t.page.evaluate(async () => {
+      const { Store } = await import('./src/store.js')
+      const store = new Store()
+      await store.open(() => {})
+      return (await store.all()).map(({ title, turns }) => ({ title, texts: turns.map(({ text }) => text) }))
+    })
+
+    it('keep what another tab wrote in the meantime, and show it', async () => {
+      await during('A question', () => t.page.evaluate(elsewhere, 'answer'))
+      await t.page.waitFor(() => document.querySelector('[data-testid="branch-count"]')?.textContent.startsWith('1/2'))
+      assert.equal((await t.turns()).length, 2)
+      const [{ texts }] = await stored()
+      assert.equal(texts.length, 3)
+      assert.ok(texts[1].length > 5 && texts[2] === 'From elsewhere', texts.join('|'))
+    })
+
+    it('keep the name that another tab gave in the meantime', async () => {
+      await during('To be renamed', () => t.page.evaluate(elsewhere, 'rename'))
+      await t.page.waitFor(() => document.querySelector('[aria-current="page"]').textContent === 'Renamed elsewhere')
+      assert.ok((await stored()).some(({ title }) => title === 'Renamed elsewhere'))
+    })
+
+    it('stay deleted when another tab deleted them in the meantime', async () => {
+      const count = (await list()).length
+      await during('To be deleted', () => t.page.evaluate(elsewhere, 'delete'))
+      await t.page.waitFor(() => document.querySelectorAll('.turn').length === 0)
+      assert.equal((await list()).length, count)
+      assert.equal((await stored()).length, count)
+    })
+
+    it('had no error of its own', () => t.noErrors())
+  })
+}
