@@ -70,6 +70,25 @@ for (const browser of browsers) {
       assert.equal((await stored()).length, count)
     })
 
+    it('say once that the device has no room for them, and go on', async () => {
+      await t.slide('maxTokens', 20)
+      await t.page.evaluate(() => {
+        const put = IDBObjectStore.prototype.put
+        IDBObjectStore.prototype.put = function (...given) {
+          if (this.name === 'conversations') throw new DOMException('full', 'QuotaExceededError')
+          return put.apply(this, given)
+        }
+      })
+      await t.click('new')
+      await t.say('No room')
+      await t.page.waitFor(() => !document.getElementById('toast').hidden)
+      assert.match(await t.textOf('toast'), /no room.*Export/)
+      await t.click('toast-do')
+      await t.say('Still no room')
+      assert.equal((await t.turns()).length, 4)
+      assert.equal(await t.hidden('toast'), true)
+    })
+
     it('had no error of its own', () => t.noErrors())
   })
 }
