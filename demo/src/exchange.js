@@ -71,8 +71,9 @@ export function fromMessages(messages, kind = 'chat') {
   /** @type {string | null} */
   let parent = null
   for (const message of messages) {
-    const { role, content } = message ?? {}
-    if (typeof content !== 'string') throw refuse('one of its messages has no text')
+    const { role } = message ?? {}
+    const content = textOf(message?.content)
+    if (content === null) throw refuse('one of its messages has no text')
     if (role === 'system') { record.system = content; continue }
     if (role !== 'user' && role !== 'assistant') throw refuse(`a message of the unknown role ${String(role)}`)
     const id = newId()
@@ -82,6 +83,13 @@ export function fromMessages(messages, kind = 'chat') {
   if (!parent) throw refuse('it has no messages')
   record.leaf = parent
   return record
+}
+
+/** What a message says: a text, or a list of its parts. @param {any} content @returns {string | null} */
+function textOf(content) {
+  if (typeof content === 'string') return content
+  if (!Array.isArray(content) || !content.length) return null
+  return content.every(part => part?.type === 'text' && typeof part.text === 'string') ? content.map(({ text }) => text).join('') : null
 }
 
 /** @param {'chat' | 'story'} kind @returns {Conversation} */

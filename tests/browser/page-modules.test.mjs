@@ -214,6 +214,14 @@ describe('page files', () => {
     }
   })
 
+  it('may have messages in parts', () => {
+    const { turns } = fromMessages([{ role: 'user', content: [{ type: 'text', text: 'One ' }, { type: 'text', text: 'two' }] }])
+    assert.equal(turns[0].text, 'One two')
+    for (const content of [[], [null], [{ type: 'image_url', image_url: {} }]]) {
+      assert.throws(() => fromMessages([{ role: 'user', content }]), { code: 'import' })
+    }
+  })
+
   it('are refused with a code that has words', async () => {
     for (const text of ['', '{', '{}', '[]', '[{"role":"tool","content":""}]', '{"format":"itera-conversation","turns":[{}]}']) {
       await assert.rejects(fromJson(new Blob([text])), { code: 'import' }, text)
