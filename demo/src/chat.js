@@ -17,8 +17,10 @@ export class Chat {
       go: id => this.go(id),
       edit: (id, text) => this.edit(id, text),
       repeat: id => this.repeat(id),
+      answer: id => this.reply(id),
       branch: id => this.branch(id),
       undo: () => this.undo(),
+      closed: () => this.show(),
     })
     this.field.addEventListener('input', () => { this.fit(); desk.refresh() })
     this.field.addEventListener('keydown', event => {
@@ -54,15 +56,25 @@ export class Chat {
   }
 
   /** Says something behind a turn, beside what may be there already. @param {string | null} parent @param {string} text */
-  async say(parent, text) {
+  say(parent, text) {
+    return this.ask(this.tree.add(parent, { role: 'user', text }), { back: text })
+  }
+
+  /** Answers a question that has no answer. @param {string} id */
+  async reply(id) {
+    const question = this.tree.turns.get(id)
+    if (question && !this.desk.running && await this.desk.ready()) await this.ask(question, {})
+  }
+
+  /** @param {Turn} question @param {{ back?: string }} about as in answer */
+  async ask(question, about) {
     const { memory, current } = this.desk.talks
-    const path = this.tree.path(parent)
-    const keep = parent !== null && this.tree.children(parent).length > 0
-    const question = this.tree.add(parent, { role: 'user', text })
+    const path = this.tree.path(question.parent)
+    const keep = path.length > 0 && this.tree.siblings(question.id).length > 1
     await this.answer(question, async options => {
       const talk = await memory.at(current, path, { keep })
-      return { talk, pieces: talk.send(text, options) }
-    }, { back: text })
+      return { talk, pieces: talk.send(question.text, options) }
+    }, about)
   }
 
   /** Answers a question once more, beside the answers it has. @param {string} id of one of them */
@@ -88,6 +100,7 @@ export class Chat {
     const { desk, tree } = this
     const { memory } = desk.talks
     const before = question.parent
+    const shown = question.next ?? question.id
     const turn = tree.add(question.id, { role: 'assistant', text: '' })
     /** @type {import('itera-lite').Chat | null} */
     let talk = null
@@ -108,8 +121,8 @@ export class Chat {
     turn.stats = outcome.stats
     const nothing = outcome.failed || !turn.text.trim()
     if (nothing) {
-      // A second answer that did not come leaves the first where it was.
-      if (back === undefined) { tree.remove(turn.id); tree.go(question.id) } else tree.remove(question.id)
+      // A second answer that did not come leaves the one that was shown where it was.
+      if (back === undefined) { tree.remove(turn.id); tree.go(shown) } else tree.remove(question.id)
       if (back !== undefined && this.empty) this.put(back)
     }
     await this.settle(talk, { turn, nothing, before, outcome })

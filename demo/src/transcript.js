@@ -32,13 +32,17 @@ export function branchSwitch(siblings, id, go, what) {
 
 export class Transcript {
   /** @param {{ go: (id: string) => void, edit: (id: string, text: string) => void, repeat: (id: string) => void,
-   *   branch: (id: string) => void, undo: () => void }} events */
+   *   answer: (id: string) => void, branch: (id: string) => void, undo: () => void, closed: () => void }} events
+   *   closed: the editor of a turn, and nothing was changed */
   constructor(events) {
     this.events = events
     this.root = byId('turns')
     /** @type {Map<string, HTMLElement>} */
     this.places = new Map()
+    /** The turn that is open for editing, and how to close it. */
     this.editing = ''
+    this.close = () => {}
+    this.writing = false
     this.lastFormat = 0
     this.formatMs = 0
   }
@@ -46,6 +50,8 @@ export class Transcript {
   /** @param {import('./tree.js').Tree} tree @param {boolean} writing the last turn is still being written */
   show(tree, writing) {
     const path = tree.path()
+    this.writing = writing
+    if (!path.some(turn => turn.id === this.editing)) this.editing = ''
     if (path.length && path.some(turn => turn.role === 'assistant')) markdown.ready().then(() => this.reformat(path))
     const places = path.map((turn, i) => {
       const place = this.places.get(turn.id) ?? this.make(turn)
@@ -54,6 +60,7 @@ export class Transcript {
       place.toggleAttribute('data-writing', writing && last)
       this.fill(place, turn)
       if (this.editing !== turn.id) this.tools(place, turn, tree, { last, writing })
+      else /** @type {HTMLButtonElement} */ (place.querySelector('[data-testid="edit-save"]')).disabled = writing
       return place
     })
     this.places = new Map(path.map((turn, i) => [turn.id, places[i]]))
@@ -116,6 +123,7 @@ export class Transcript {
       h('span', { class: 'switch' }, ...writing ? [] : branchSwitch(tree.siblings(turn.id), turn.id, events.go, mine ? 'version' : 'answer')),
       iconButton('copy', mine ? 'Copy message' : 'Copy answer', event => this.copy(turn, event), { 'data-testid': 'turn-copy' }),
       iconButton('edit', mine ? 'Edit message' : 'Edit answer', () => this.edit(turn), { 'data-testid': 'turn-edit', ...off }),
+      ...mine && last ? [iconButton('again', 'Answer', () => events.answer(turn.id), { 'data-testid': 'turn-answer', ...off })] : [],
       ...mine ? [] : [iconButton('again', 'Answer anew', () => events.repeat(turn.id), { 'data-testid': 'turn-again', ...off })],
       ...mine || last ? [] : [iconButton('branch', 'Go on from here', () => events.branch(turn.id), { 'data-testid': 'turn-branch', ...off })],
       ...!mine && last ? [iconButton('undo', 'Take back this turn', () => events.undo(), { 'data-testid': 'turn-undo', ...off })] : [],
@@ -138,6 +146,7 @@ export class Transcript {
   edit(turn) {
     const place = this.places.get(turn.id)
     if (!place) return
+    if (this.editing) this.close()
     this.editing = turn.id
     const words = /** @type {HTMLElement} */ (place.querySelector('.words'))
     const tools = /** @type {HTMLElement} */ (place.querySelector('.tools'))
@@ -147,11 +156,12 @@ export class Transcript {
     field.value = turn.text
     const fit = () => { field.style.height = 'auto'; field.style.height = `${field.scrollHeight + 2}px` }
     const done = (/** @type {boolean} */ save) => {
+      if (save && this.writing) return      // one answer at a time
       this.editing = ''
       field.replaceWith(words)
       const text = field.value.trim()
       if (save && text && text !== turn.text.trim()) this.events.edit(turn.id, text)
-      else this.events.go(turn.id)
+      else this.events.closed()
       const back = /** @type {HTMLElement | null | undefined} */ (this.places.get(turn.id)?.querySelector('[data-testid="turn-edit"]'))
       back?.focus()
     }
@@ -160,6 +170,7 @@ export class Transcript {
       if (event.key === 'Escape') { event.preventDefault(); event.stopPropagation(); done(false) }
       if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) { event.preventDefault(); done(true) }
     })
+    this.close = () => done(false)
     words.replaceWith(field)
     tools.replaceChildren(
       h('button', { type: 'button', class: 'primary small', 'data-testid': 'edit-save', onclick: () => done(true) },

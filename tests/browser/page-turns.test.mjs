@@ -43,6 +43,88 @@ for (const browser of browsers) {
       await t.fill('message', '')
     })
 
+    const tools = index => t.page.evaluate(index =>
+      [...document.querySelectorAll('.turn')].at(index).querySelectorAll('.tools button').length, index)
+    const editors = () => t.page.evaluate(() => document.querySelectorAll('.turn textarea').length)
+    /** Starts an answer, and stops it once the state is "writing". @param {() => Promise<unknown>} begin @param {() => Promise<unknown>} meanwhile */
+    const stopped = async (begin, meanwhile) => {
+      await t.slide('maxTokens', 2000)
+      await begin()
+      await t.page.waitFor(() => document.documentElement.dataset.state === 'writing')
+      await meanwhile()
+      await t.page.evaluate(() => { if (document.documentElement.dataset.state === 'writing') document.getElementById('send').click() })
+      await t.settled()
+      await t.slide('maxTokens', 20)
+    }
+
+    it('are edited one at a time', async () => {
+      await start('First')
+      await t.say('Second')
+      const before = await texts()
+      await t.press('turn-edit', 0)
+      await t.press('turn-edit', -1)
+      assert.equal(await editors(), 1)
+      await t.press('edit-cancel')
+      assert.deepEqual([await editors(), await texts()], [0, before])
+      assert.ok(await tools(0) >= 2 && await tools(2) >= 2)
+    })
+
+    it('have their buttons again when an editor was left open', async () => {
+      await t.press('turn-edit', 0)
+      await t.click('new')
+      await t.page.evaluate(() => [...document.querySelectorAll('[data-testid="entry-open"]')].find(entry => entry.textContent === 'First').click())
+      await t.page.waitFor(() => document.querySelectorAll('.turn').length === 4)
+      assert.equal(await editors(), 0)
+      assert.ok(await tools(0) >= 2)
+    })
+
+    it('cannot be sent while an answer is written, and lose nothing by it', async () => {
+      await t.press('turn-edit', 0)
+      await t.fill('edit-field', 'Edited')
+      await stopped(async () => {
+        await t.fill('message', 'Something else')
+        await t.press('send')
+      }, async () => {
+        await t.press('edit-save')
+        await t.page.evaluate(() => document.querySelector('[data-testid="edit-field"]')
+          .dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true })))
+        assert.equal(await t.page.evaluate(() => document.querySelector('[data-testid="edit-field"]')?.value), 'Edited')
+      })
+      await t.run(() => t.press('edit-save'))
+      assert.equal((await texts())[0], 'Edited')
+    })
+
+    it('show the same answer again when another did not come', async () => {
+      await start('Answers')
+      await t.slide('temperature', 1.2)
+      await t.run(() => t.press('turn-again', -1))
+      await t.run(() => t.press('turn-again', -1))
+      await t.press('branch-previous', -1)
+      await t.press('branch-previous', -1)
+      assert.equal((await t.turns()).at(-1).branch, '1/3')
+      // Stopped within the press that starts it: nothing can have come.
+      await t.run(() => t.page.evaluate(() => {
+        [...document.querySelectorAll('[data-testid="turn-again"]')].at(-1).click()
+        return new Promise(resolve => {
+          const stop = () => document.documentElement.dataset.state === 'writing' ? resolve(document.getElementById('send').click()) : queueMicrotask(stop)
+          stop()
+        })
+      }))
+      assert.equal((await t.turns()).at(-1).branch, '1/3')
+      await t.slide('temperature', 0)
+    })
+
+    it('are answered when the last of them is a question from a file', async () => {
+      const file = path.join(t.folder, 'question.json')
+      await writeFile(file, JSON.stringify({ messages: [{ role: 'user', content: 'Nobody answered' }] }))
+      await t.page.setFile(t.at('import-file'), file)
+      await t.page.waitFor(() => document.querySelector('[aria-current="page"]')?.textContent === 'Nobody answered')
+      await t.run(() => t.press('turn-answer'))
+      const [question, answer] = await t.turns()
+      assert.ok(question.branch === '' && answer.role === 'assistant' && answer.text.length > 0)
+      assert.equal(await t.page.evaluate(() => document.querySelectorAll('[data-testid="turn-answer"]').length), 0)
+    })
+
     it('had no error of its own', () => t.noErrors())
   })
 }
