@@ -3,7 +3,7 @@ import { blank } from './exchange.js'
 import { Memory } from './memory.js'
 import { merge } from './merge.js'
 import { Store } from './store.js'
-import { Tree } from './tree.js'
+import { isHollow, Tree } from './tree.js'
 
 /**
  * @typedef {import('./store.js').Conversation} Conversation
@@ -43,7 +43,7 @@ export class Conversations {
   async load() {
     await this.store.open(id => this.heard(id))
     try {
-      for (const record of await this.store.all()) this.read(record)
+      for (const record of await this.store.all()) this.read(withoutHollow(record))
     } catch { /* a store that cannot be read: begin without */ }
     this.listed()
   }
@@ -99,21 +99,39 @@ export class Conversations {
 
   /** Keeps the one on the page as it is now. @param {{ touch?: boolean }} [options] touch: it moves to the top of the list */
   async keep({ touch = true } = {}) {
-    const { current, tree } = this
-    current.turns = [...tree.turns.values()]
-    current.leaf = tree.leaf
+    const { current } = this
     if (touch) current.updated = Date.now()
-    if (tree.empty && !current.draft) return
+    if (!this.gather()) return
     this.records.set(current.id, current)
     this.listed()
     await this.write(current)
   }
 
-  /** @param {Conversation} record */
-  write(record) {
+  /** Keeps it as far as it is written, in case the page is closed: nobody needs to hear of that. */
+  async keepSoFar() {
+    if (this.gather()) await this.write(this.current, { quiet: true })
+  }
+
+  /** The page ends. What another tab has written is in it, unless that had to wait. */
+  leave() {
+    try {
+      if (this.gather() && !this.postponed) this.store.putLast(this.current)
+    } catch { /* there is no other chance */ }
+  }
+
+  /** Brings the record up to date. @returns {boolean} whether there is something to keep */
+  gather() {
+    const { current, tree } = this
+    current.turns = [...tree.turns.values()]
+    current.leaf = tree.leaf
+    return !tree.empty || Boolean(current.draft)
+  }
+
+  /** @param {Conversation} record @param {{ quiet?: boolean }} [options] */
+  write(record, options) {
     const copy = structuredClone(record)
     return this.save(async () => {
-      await this.store.change(copy.id, stored => merge(stored, copy, this.seen.get(copy.id)))
+      await this.store.change(copy.id, stored => merge(stored, copy, this.seen.get(copy.id)), options)
       this.see(copy)
     })
   }
@@ -173,4 +191,11 @@ export class Conversations {
     this.listed()
     await this.write(record)
   }
+}
+
+/** @param {Conversation} record @returns {Conversation} */
+function withoutHollow(record) {
+  const turns = record.turns.filter(turn => !isHollow(turn, record.turns))
+  const last = record.turns.find(({ id }) => id === record.leaf)
+  return { ...record, turns, leaf: last && isHollow(last, record.turns) ? last.parent : record.leaf }
 }

@@ -55,6 +55,8 @@ const STARTERS = {
   chat: ['Tell me a story about a brave little boat.', 'Why does the moon change its shape?', 'Write four lines about rain.'],
   story: ['Once upon a time', 'The letter came on a Tuesday', 'Nobody had opened that door for years'],
 }
+/** While the model writes, what there is of it is kept so often. */
+const KEEP_MS = 1000
 const SYSTEM = 'itera.system', LAST = 'itera.last', LIVE = 'itera.live', SIDE = 'itera.side'
 
 const strip = new Strip()
@@ -318,8 +320,15 @@ async function write(job) {
   talks.keep()
   document.title = `${titleOf(talks.current)} – Itera-Lite`
   const before = talks.tree.path().findLast(turn => turn.stats)?.stats?.total ?? 0
+  let kept = performance.now()
+  const append = (/** @type {string} */ piece) => {
+    job.append(piece)
+    if (performance.now() - kept < KEEP_MS) return
+    kept = performance.now()
+    talks.keepSoFar()
+  }
   const { ending, failed, dropped, meter, follow } = await run({
-    ...job, abort, maxTokens, strip, live, before,
+    ...job, append, abort, maxTokens, strip, live, before,
     begin: () => job.begin({ ...options, maxTokens, signal: abort.signal, trace: live.open }),
     stats: () => page.model.lastStats,
   })
@@ -498,6 +507,9 @@ byId('close-side').addEventListener('click', () => openSide(false))
 byId('open-panel').addEventListener('click', () => { drawers.set('panel', !drawers.is('panel')); if (drawers.is('panel')) byId('close-panel').focus() })
 byId('close-panel').addEventListener('click', () => { drawers.set('panel', false); byId('open-panel').focus() })
 byId('scrim').addEventListener('click', () => drawers.close())
+// A phone may end the page without another word once it is hidden.
+document.addEventListener('visibilitychange', () => { if (document.hidden) talks.keepSoFar() })
+addEventListener('pagehide', () => talks.leave())
 narrow.addEventListener('change', () => drawers.settle())
 
 /** @param {boolean} yes */

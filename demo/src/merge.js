@@ -1,5 +1,7 @@
 // A conversation that is open in two tabs: what one of them writes must not undo what the other has written.
 
+import { isHollow } from './tree.js'
+
 /** @typedef {import('./store.js').Conversation} Conversation */
 
 /**
@@ -20,7 +22,7 @@ export function merge(stored, ours, seen) {
   })
   const known = new Set(ours.turns.map(({ id }) => id))
   // One that was seen and is no longer here was taken out here.
-  turns.push(...stored.turns.filter(({ id }) => !known.has(id) && !seen?.has(id)))
+  turns.push(...stored.turns.filter(turn => !known.has(turn.id) && !seen?.has(turn.id) && !isHollow(turn, stored.turns)))
   const { title, named } = stored           // names are given by rename alone
   return { ...ours, title, named, turns }
 }

@@ -85,6 +85,14 @@ export class Store {
     if (changed && !quiet) this.channel?.postMessage(id)
   }
 
+  /** Writes one over what is stored: of a page that ends, nothing can be awaited. @param {Conversation} conversation */
+  putLast(conversation) {
+    if (!this.db) return
+    const transaction = this.db.transaction('conversations', 'readwrite')
+    transaction.objectStore('conversations').put(conversation)
+    transaction.commit()
+  }
+
   /** Forgets a conversation and its memories. @param {string} id */
   async delete(id) {
     if (!this.db) return

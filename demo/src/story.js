@@ -95,7 +95,10 @@ export class Story {
         talk = await memory.story(current, tree.path(from.id))
         return talk.messages.length ? talk.edit(0, sheet.text, options) : talk.send(sheet.text, options)
       },
-      append: piece => sheet.append(piece),
+      append: piece => {
+        sheet.append(piece)
+        Object.assign(turn, { text: sheet.text, written: sheet.written })
+      },
       started: () => {},
     })
     sheet.end()

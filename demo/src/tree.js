@@ -152,6 +152,9 @@ export function checkTurns(given) {
 /** @param {any} span */
 const isSpan = span => Array.isArray(span) && span.length === 2 && span.every(Number.isInteger) && span[0] >= 0 && span[1] >= span[0]
 
+/** An answer that never came: the page was closed before its first word. @param {Turn} turn @param {Turn[]} turns all of them */
+export const isHollow = ({ id, role, text }, turns) => role === 'assistant' && !text.trim() && !turns.some(({ parent }) => parent === id)
+
 /** A name that no other turn or conversation has, on any device. */
 export const newId = () =>
   Array.from(crypto.getRandomValues(new Uint8Array(12)), byte => byte.toString(16).padStart(2, '0')).join('')

@@ -261,6 +261,11 @@ describe('page conversations in two tabs', () => {
   it('have the name that is stored', () => {
     assert.equal(titleOf(merge(told([a], { title: 'New', named: true }), told([a], { title: 'Old', named: true }), new Set(['a']))), 'New')
   })
+  it('do not take over an answer that never came', () => {
+    const empty = turn('b', 'a', '', { role: 'assistant' })
+    assert.deepEqual(ids(merge(told([a, empty]), told([a, c]), new Set(['a']))), ['a', 'c'])
+    assert.deepEqual(ids(merge(told([a, empty, turn('d', 'b', 'D')]), told([a, c]), new Set(['a']))), ['a', 'c', 'b', 'd'])
+  })
   it('stay deleted, and are kept when they are new', () => {
     assert.equal(merge(undefined, told([a]), new Set(['a'])), null)
     assert.deepEqual(ids(merge(undefined, told([a]), undefined)), ['a'])

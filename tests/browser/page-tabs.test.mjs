@@ -18,6 +18,23 @@ const elsewhere = async what => {
   })
 }
 
+/** Sends a message, and holds the answer once some of it is there: frames come no more. Runs in the page. */
+const holdAnswer = text => {
+  const frame = window.requestAnimationFrame
+  const held = []
+  const shown = () => (document.querySelector('.turn.assistant .words')?.textContent.length ?? 0) > 5
+  window.isHeld = () => held.length > 0
+  window.requestAnimationFrame = callback => shown() ? held.push(callback) : frame(callback)
+  window.letGo = () => {
+    window.requestAnimationFrame = frame
+    for (const callback of held) frame(callback)
+  }
+  const field = document.getElementById('message')
+  field.value = text
+  field.dispatchEvent(new Event('input'))
+  document.getElementById('send').click()
+}
+
 for (const browser of browsers) {
   describe(`conversations that are disturbed in ${browser.name}`, { skip: browser.missing }, () => {
     let t
@@ -29,15 +46,15 @@ for (const browser of browsers) {
     after(() => t?.close())
 
     const list = () => t.textsOf('[data-testid="entry-open"]')
-    /** Sends, and does something as soon as some of the answer is there; waits for the end. */
+    /** Sends, and does something while the answer is written; waits for the end. */
     const during = async (text, what) => {
       await t.click('new')
-      await t.fill('message', text)
-      await t.press('send')
-      await t.page.waitFor(() => (document.querySelector('.turn.assistant .words')?.textContent.length ?? 0) > 5)
+      await t.page.evaluate(holdAnswer, text)
+      await t.page.waitFor(() => window.isHeld())
       await what()
       assert.equal((await t.state()).state, 'writing', 'it came in between')
       await t.page.press('Escape')
+      await t.page.evaluate(() => window.letGo())
       await t.settled()
     }
     const stored = () => t.page.evaluate(async () => {
@@ -70,6 +87,40 @@ for (const browser of browsers) {
       assert.equal((await stored()).length, count)
     })
 
+    it('keep what there is of an answer when the page is left', async () => {
+      await during('Left alone', async () => {
+        await t.page.evaluate(() => { window.dispatchEvent(new Event('pagehide')) })
+        const { texts } = (await stored()).find(({ texts }) => texts[0] === 'Left alone')
+        assert.ok(texts[1].length > 5, texts[1])
+      })
+    })
+
+    it('are without an answer that never came', async () => {
+      await t.page.evaluate(async () => {
+        const { Store } = await import('./src/store.js')
+        const { fromMessages } = await import('./src/exchange.js')
+        const store = new Store()
+        await store.open(() => {})
+        const record = fromMessages([{ role: 'user', content: 'Closed too soon' }, { role: 'assistant', content: '' }])
+        await store.change(record.id, () => record)
+        localStorage.setItem('itera.last', JSON.stringify(record.id))
+      })
+      await t.page.reload()
+      await t.settled()
+      assert.deepEqual((await t.turns()).map(({ text }) => text), ['Closed too soon'])
+      await t.run(() => t.press('turn-answer'))
+      assert.equal((await t.turns())[1].branch, '')
+    })
+
+    it('keep a text that was typed just before the page is left', async () => {
+      await t.click('new')
+      if (await t.hidden('story')) await t.press('kind-story')
+      await t.page.type(t.at('story'), 'At the last moment')
+      await t.page.reload()
+      await t.settled()
+      assert.ok((await list()).includes('At the last moment'), (await list()).join('|'))
+    })
+
     it('say once that the device has no room for them, and go on', async () => {
       await t.slide('maxTokens', 20)
       await t.page.evaluate(() => {
@@ -80,6 +131,7 @@ for (const browser of browsers) {
         }
       })
       await t.click('new')
+      await t.press('kind-chat')
       await t.say('No room')
       await t.page.waitFor(() => !document.getElementById('toast').hidden)
       assert.match(await t.textOf('toast'), /no room.*Export/)
