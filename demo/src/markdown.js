@@ -14,6 +14,19 @@ const ALLOWED = {
   RETURN_DOM_FRAGMENT: true,
 }
 
+/** @param {string} text */
+const escaped = text => text.replace(/[&<>"]/g, sign => `&#${sign.charCodeAt(0)};`)
+
+/** What would be dropped otherwise stands there in words: an answer is shown whole. */
+const RENDERER = {
+  /** Tags are text, but for the line breaks that tables are written with. @param {{ text: string, block?: boolean }} token */
+  html: ({ text, block }) => /^<br\s*\/?>\s*$/i.test(text) ? '<br>' : block ? `<p>${escaped(text.trim())}</p>` : escaped(text),
+  /** Nothing is loaded from elsewhere. @param {{ href: string, text: string }} token */
+  image: ({ href, text }) => `<a href="${escaped(href)}">${escaped(text || href)}</a>`,
+  /** @param {{ checked: boolean }} token */
+  checkbox: ({ checked }) => checked ? '☑ ' : '☐ ',
+}
+
 /** @type {((text: string) => DocumentFragment) | null} */
 let render = null
 /** @type {Promise<void> | null} */
@@ -23,6 +36,7 @@ let fetching = null
 export function ready() {
   fetching ??= Promise.all([import('../vendor/marked.js'), import('../vendor/purify.js')]).then(([{ marked }, purify]) => {
     const { default: DOMPurify } = purify
+    marked.use({ renderer: RENDERER })
     DOMPurify.addHook('afterSanitizeAttributes', (/** @type {Element} */ node) => {
       if (node.nodeName !== 'A') return
       node.setAttribute('target', '_blank')
@@ -46,6 +60,8 @@ export function show(place, text) {
     return
   }
   delete place.dataset.plain
+  // Each block is written from the side of its first letter; code always from the left.
+  for (const block of formatted.children) if (block.nodeName !== 'PRE') block.setAttribute('dir', 'auto')
   // Tables and code scroll by themselves: keys must be able to reach that.
   for (const wide of formatted.querySelectorAll('pre, table')) wide.setAttribute('tabindex', '0')
   place.replaceChildren(formatted)

@@ -69,7 +69,7 @@ export class Sidebar {
     const title = titleOf(record)
     return h('li', { class: 'entry', 'data-id': id, 'data-testid': 'entry' },
       h('button', {
-        type: 'button', class: 'entry-open', 'data-testid': 'entry-open', title,
+        type: 'button', class: 'entry-open', 'data-testid': 'entry-open', dir: 'auto', title,
         'aria-current': id === this.current ? 'page' : false, onclick: () => this.events.open(id),
       }, title),
       iconButton('more', `More for ${title}`, event => openMenu(/** @type {HTMLElement} */ (event.currentTarget), [

@@ -73,7 +73,7 @@ export class Transcript {
   make(turn) {
     const speaker = h('span', { class: 'sr' }, turn.role === 'user' ? 'You said:' : 'The model said:')
     return h('li', { class: `turn ${turn.role}`, 'data-testid': `turn-${turn.role}`, 'data-id': turn.id },
-      speaker, h('div', { class: 'words' }), h('div', { class: 'tools' }))
+      speaker, h('div', { class: 'words', dir: 'auto' }), h('div', { class: 'tools' }))
   }
 
   /** @param {HTMLElement} place @param {Turn} turn */
@@ -151,7 +151,7 @@ export class Transcript {
     const words = /** @type {HTMLElement} */ (place.querySelector('.words'))
     const tools = /** @type {HTMLElement} */ (place.querySelector('.tools'))
     const field = /** @type {HTMLTextAreaElement} */ (h('textarea', {
-      class: 'words editing', 'data-testid': 'edit-field', 'aria-label': turn.role === 'user' ? 'Your message' : 'The answer', rows: 1,
+      class: 'words editing', dir: 'auto', 'data-testid': 'edit-field', 'aria-label': turn.role === 'user' ? 'Your message' : 'The answer', rows: 1,
     }))
     field.value = turn.text
     const fit = () => { field.style.height = 'auto'; field.style.height = `${field.scrollHeight + 2}px` }

@@ -125,6 +125,40 @@ for (const browser of browsers) {
       assert.equal(await t.page.evaluate(() => document.querySelectorAll('[data-testid="turn-answer"]').length), 0)
     })
 
+    const words = () => t.page.evaluate(() => {
+      const words = [...document.querySelectorAll('.turn.assistant .words')].at(-1)
+      return { text: words.textContent, links: [...words.querySelectorAll('a')].map(a => [a.textContent, a.href]), lines: words.querySelectorAll('br').length,
+        images: words.querySelectorAll('img, input').length, sides: [...words.children].map(block => getComputedStyle(block).direction) }
+    })
+    const answer = async text => {
+      await t.press('turn-edit', -1)
+      await t.fill('edit-field', text)
+      await t.press('edit-save')
+    }
+
+    it('show all of an answer, tags and pictures in words', async () => {
+      await answer('a <T> b, vector<int> v; ![a cat](http://example.org/a.png) ![](http://example.org/b.png)\n\n<div>in\ntags</div>\n\n- [ ] todo\n- [x] done\n\none<br>two')
+      const { text, links, lines, images } = await words()
+      for (const part of ['a <T> b, vector<int> v; a cat', '<div>in\ntags</div>', '☐ todo', '☑ done']) assert.ok(text.includes(part), `${part} in ${text}`)
+      assert.deepEqual(links, [['a cat', 'http://example.org/a.png'], ['http://example.org/b.png', 'http://example.org/b.png']])
+      assert.deepEqual([images, lines >= 1], [0, true])
+    })
+
+    it('are written from their own side', async () => {
+      await answer('مرحبا بالعالم\n\nIn English\n\n- שלום')
+      assert.deepEqual((await words()).sides, ['rtl', 'ltr', 'rtl'])
+      await t.fill('message', 'مرحبا')
+      assert.equal(await t.page.evaluate(() => getComputedStyle(document.getElementById('message')).direction), 'rtl')
+      await t.fill('message', '')
+    })
+
+    it('have room on a very small screen', async () => {
+      await t.page.setViewport(320, 256)
+      const room = await t.page.evaluate(() => document.getElementById('scroll').clientHeight)
+      await t.page.setViewport(1280, 800)
+      assert.ok(room > 100, `${room} pixels`)
+    })
+
     it('had no error of its own', () => t.noErrors())
   })
 }
