@@ -1,5 +1,5 @@
 // All conversations, and the one that is on the page.
-import { blank } from './exchange.js'
+import { blank, firstOf } from './exchange.js'
 import { Memory } from './memory.js'
 import { merge } from './merge.js'
 import { Store } from './store.js'
@@ -179,7 +179,7 @@ export class Conversations {
   async rename(id, title) {
     const record = this.records.get(id)
     if (!record) return
-    const name = { title: title.trim().slice(0, 200), named: title.trim() !== '' }
+    const name = { title: firstOf(title.trim(), 200), named: title.trim() !== '' }
     Object.assign(record, name)
     this.listed()
     await this.save(() => this.store.change(id, stored => stored ? { ...stored, ...name } : null))

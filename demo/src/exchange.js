@@ -10,13 +10,17 @@ const LARGEST = 64e6
 /** A conversation that nobody has named is called after its first words. */
 const TITLE_LENGTH = 60
 
+/** Its first characters, none of them cut in two. @param {string} text @param {number} length */
+export const firstOf = (text, length) => Array.from(text.slice(0, 2 * length)).slice(0, length).join('')
+
 /** @param {Conversation} record */
 export function titleOf(record) {
   if (record.named && record.title) return record.title
   const first = record.turns.find(turn => turn.parent === null && turn.text.trim())
   const words = (first?.text ?? record.draft?.text ?? '').trim().replace(/\s+/g, ' ')
   if (!words) return record.kind === 'story' ? 'New manuscript' : 'New conversation'
-  return words.length > TITLE_LENGTH ? `${words.slice(0, TITLE_LENGTH).replace(/\s+\S*$/, '')}…` : words
+  const title = firstOf(words, TITLE_LENGTH)
+  return title === words ? words : `${title.replace(/\s+\S*$/, '')}…`
 }
 
 /** @param {Conversation} record */
@@ -29,7 +33,7 @@ export function toJson(record) {
 
 /** A file name of its title. @param {Conversation} record @param {string} ending */
 export const fileName = (record, ending) =>
-  `${titleOf(record).replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-|-$/g, '').toLowerCase().slice(0, 50) || 'conversation'}.${ending}`
+  `${firstOf(titleOf(record).replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-|-$/g, '').toLowerCase(), 50) || 'conversation'}.${ending}`
 
 /** @param {string} why */
 const refuse = why => Object.assign(new Error(why), { code: 'import' })
@@ -55,7 +59,7 @@ export async function fromJson(file) {
   return {
     ...blank(given.kind === 'story' ? 'story' : 'chat'),
     system: typeof given.system === 'string' ? given.system : '',
-    ...typeof given.title === 'string' && given.title && { title: given.title.slice(0, 200), named: true },
+    ...typeof given.title === 'string' && given.title && { title: firstOf(given.title, 200), named: true },
     ...fresh(turns, leaf),
   }
 }

@@ -196,6 +196,8 @@ function unkept(error) {
   toast(`${why}: conversations last only until the page is closed. Export them.`, 'Dismiss')
 }
 
+const showTitle = () => { document.title = talks.tree.empty ? 'Itera-Lite' : `${titleOf(talks.current)} – Itera-Lite` }
+
 /** Puts the conversation at hand on the page. */
 function show() {
   const { current } = talks
@@ -213,7 +215,7 @@ function show() {
   showModel(page.source ?? page.shipped[0])
   keep.set(LAST, talks.tree.empty ? '' : current.id)
   page.ending = talks.tree.last?.ending ?? ''
-  document.title = talks.tree.empty ? 'Itera-Lite' : `${titleOf(current)} – Itera-Lite`
+  showTitle()
   sidebar.show(talks.records.values(), current.id)
   refresh()
 }
@@ -235,7 +237,9 @@ async function rename(id) {
   const record = talks.records.get(id)
   if (!record) return
   const title = await ask({ title: 'Rename', value: titleOf(record), yes: 'Rename' })
-  if (title !== null) await talks.rename(id, title)
+  if (title === null) return
+  await talks.rename(id, title)
+  showTitle()
 }
 
 /** @param {string} id */
@@ -318,7 +322,7 @@ async function write(job) {
   job.started()
   refresh()
   talks.keep()
-  document.title = `${titleOf(talks.current)} – Itera-Lite`
+  showTitle()
   const before = talks.tree.path().findLast(turn => turn.stats)?.stats?.total ?? 0
   let kept = performance.now()
   const append = (/** @type {string} */ piece) => {

@@ -126,8 +126,9 @@ export class Settings {
   /** The options of one run. The seed is always given, so that a run can be told apart and repeated. */
   options() {
     const typed = this.seedField.value.trim()
-    const seed = /^\d+$/.test(typed) ? Number(typed) % SEED_LIMIT : randomSeed()
-    byId('seed-note').textContent = typed ? '' : `last ${seed}`
+    const given = /^\d+$/.test(typed)
+    const seed = given ? Number(typed) % SEED_LIMIT : randomSeed()
+    byId('seed-note').textContent = given ? '' : typed ? `not a number, last ${seed}` : `last ${seed}`
     const knobs = [...this.knobs].map(([name, { input }]) => [name, Number(input.value)])
     return { seed, maxTokens: this.maxTokens, ...Object.fromEntries(knobs) }
   }

@@ -237,6 +237,11 @@ describe('page files', () => {
     assert.equal(titleOf(blank('story')), 'New manuscript')
     const long = { ...blank('chat'), turns: [{ id: 'a', parent: null, role: 'user', text: 'word '.repeat(40), at: 0 }] }
     assert.match(titleOf(long), /^(word ){5,}word…$/)
+    for (let before = 0; before < 3; before++) {
+      const smiles = { ...blank('chat'), turns: [{ id: 'a', parent: null, role: 'user', text: 'a'.repeat(before) + '😀'.repeat(80), at: 0 }] }
+      assert.ok(titleOf(smiles).isWellFormed() && [...titleOf(smiles)].length === 61, titleOf(smiles))
+      assert.ok(fileName({ ...smiles, title: 'a'.repeat(before) + '𠮷'.repeat(80), named: true }, 'json').isWellFormed())
+    }
   })
 })
 

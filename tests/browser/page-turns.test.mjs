@@ -152,6 +152,21 @@ for (const browser of browsers) {
       await t.fill('message', '')
     })
 
+    it('have the name of their conversation on the tab', async () => {
+      await start('Before')
+      await menu('Before', 'menu-rename')
+      await t.fill('ask-field', 'After')
+      await t.click('ask-yes')
+      await t.page.waitFor(() => document.title.startsWith('After'))
+    })
+
+    it('say so when the seed is none', async () => {
+      await t.seed('abc')
+      await t.say('Again')
+      assert.match(await t.page.evaluate(() => document.getElementById('seed-note').textContent), /not a number, last \d+/)
+      await t.seed('')
+    })
+
     it('have room on a very small screen', async () => {
       await t.page.setViewport(320, 256)
       const room = await t.page.evaluate(() => document.getElementById('scroll').clientHeight)
