@@ -13,6 +13,8 @@ export class Chat {
   constructor(desk) {
     this.desk = desk
     this.field = /** @type {HTMLTextAreaElement} */ (byId('message'))
+    /** Half-typed messages, by conversation; those without a turn share one. @type {Map<string, string>} */
+    this.typed = new Map()
     this.transcript = new Transcript({
       go: id => this.go(id),
       edit: (id, text) => this.edit(id, text),
@@ -42,6 +44,12 @@ export class Chat {
     this.field.value = text
     this.fit()
   }
+
+  get place() { return this.tree.empty ? '' : this.desk.talks.current.id }
+
+  /** Another conversation is to come: what is typed belongs to this one. */
+  leave() { this.typed.set(this.place, this.field.value) }
+  arrive() { this.put(this.typed.get(this.place) ?? '') }
 
   /** Shows the conversation on the page. */
   show() {

@@ -185,7 +185,11 @@ async function beginWith(text) {
   await stop()
   if (!talks.tree.empty) begin(talks.current.kind)
   mode().put(text)
-  await go()
+  refresh()
+  // A model on its way gets it at its arrival, unless the reader has changed it by then.
+  const wait = loader.busy
+  while (loader.busy) await new Promise(done => setTimeout(done, 50))
+  if (!wait || (page.model && (mode() === chat ? chat.field.value : story.text) === text)) await go()
 }
 
 /** A conversation is not in the store, which is told once. @param {any} error */
@@ -220,14 +224,24 @@ function show() {
   refresh()
 }
 
+/** Puts another conversation on the page: each has its own half-typed message. @param {() => void} change */
+function turnTo(change) {
+  chat.leave()
+  change()
+  chat.arrive()
+  refresh()
+}
+
 /** @param {string} id */
 async function select(id) {
   const record = talks.records.get(id)
   if (!record) return
   await stop()
-  talks.select(record)
-  if (narrow.matches) drawers.close()
-  show()
+  turnTo(() => {
+    talks.select(record)
+    if (narrow.matches) drawers.close()
+    show()
+  })
   byId('scroll').scrollTop = talks.current.kind === 'chat' ? 1e9 : 0
   if (!narrow.matches) mode().focus()
 }
@@ -250,7 +264,7 @@ async function remove(id) {
   if (sure === null) return
   if (id === talks.current.id) await stop()
   await talks.remove(id)
-  if (id === talks.current.id) begin()
+  if (id === talks.current.id) turnTo(begin)
   say('Deleted.')
   byId('new').focus()
 }
@@ -527,7 +541,7 @@ function openSide(yes) {
 async function fresh() {
   await stop()
   drawers.close()
-  begin()
+  turnTo(begin)
   mode().focus()
 }
 

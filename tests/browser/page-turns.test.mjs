@@ -167,6 +167,21 @@ for (const browser of browsers) {
       await t.seed('')
     })
 
+    it('do not take a half-typed message into another conversation', async () => {
+      const typed = () => t.page.evaluate(() => document.getElementById('message').value)
+      await start('Here')
+      await t.fill('message', 'half-typed')
+      await t.click('new')
+      assert.equal(await typed(), '')
+      await t.fill('message', 'something new')
+      await t.page.evaluate(() => [...document.querySelectorAll('[data-testid="entry-open"]')].find(entry => entry.textContent === 'Here').click())
+      await t.page.waitFor(() => document.querySelectorAll('.turn').length === 2)
+      assert.equal(await typed(), 'half-typed')
+      await t.click('new')
+      assert.equal(await typed(), 'something new')
+      await t.fill('message', '')
+    })
+
     it('have room on a very small screen', async () => {
       await t.page.setViewport(320, 256)
       const room = await t.page.evaluate(() => document.getElementById('scroll').clientHeight)
