@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 
-import Ajv from 'ajv'
+import Ajv from 'ajv/dist/2020.js'
 import { Itera } from '../../web/src/index.js'
 import { openLocal } from './support/local-model.mjs'
 import { storyModel } from './support/itera-server.mjs'
@@ -68,6 +68,80 @@ describe('a JSON schema', () => {
   })
 })
 
+const object = (properties, more) => ({ type: 'object', properties, required: Object.keys(properties), additionalProperties: false, ...more })
+const closed = { additionalProperties: false }
+
+describe('what the grammar library passes over in a JSON schema', () => {
+  const flat = { temperature: 2, top_p: 1, top_k: 0, min_p: 0, max_tokens: 120 }
+  const format = schema => ({ response_format: { type: 'json_schema', json_schema: { name: 'x', schema } } })
+  for (const [name, schema] of Object.entries({
+    'bounds of a number': object({ confidence: { type: 'number', minimum: 0, maximum: 1 } }),
+    'bounds with decimals': { type: 'number', minimum: 2.5, maximum: 2.75 },
+    'bounds on both sides of zero': { type: 'array', items: { type: 'number', minimum: -1.5, exclusiveMaximum: 12 }, minItems: 3, maxItems: 3 },
+    'bounds that are excluded': { type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1 },
+    'bounds of an integer that are none': { type: 'integer', minimum: 1.5, exclusiveMinimum: 2, maximum: 7.5 },
+    'bounds beside a reference': { $defs: { p: { type: 'integer' } }, $ref: '#/$defs/p', minimum: 1, maximum: 3 },
+    'a reference with escapes': { $defs: { 'a/b': { enum: [1, 2] } }, $ref: '#/$defs/a~1b' },
+    'a schema within itself, with more beside it': {
+      $defs: { node: { type: 'object', properties: { v: { const: 1 }, kids: { type: 'array', items: { type: 'object', $ref: '#/$defs/node' }, maxItems: 1 } }, required: ['v'] } },
+      $ref: '#/$defs/node',
+    },
+    'allOf': { allOf: [object({ a: { type: 'integer', minimum: 0, maximum: 9 } }, { additionalProperties: true }), { properties: { b: { type: 'boolean' } }, required: ['b'] }] },
+    'allOf of one, and more': { type: 'integer', allOf: [{ minimum: 5 }], maximum: 6 },
+    'anyOf, and more': { type: 'object', properties: { a: { const: 1 }, b: { const: 2 } }, anyOf: [{ required: ['a'] }, { required: ['b'] }], ...closed },
+    'oneOf': { oneOf: [object({ kind: { const: 'a' }, x: { type: 'null' } }), object({ kind: { const: 'b' }, y: { type: 'null' } })] },
+    'types of values': { type: 'string', enum: ['a', 1, null] },
+    'required properties without a schema': { type: 'object', properties: { a: { type: 'boolean' } }, required: ['a', 'z'], additionalProperties: true },
+    'several types': { type: ['integer', 'string'], minimum: 3, maximum: 4, maxLength: 2 },
+    'a type that goes without saying': { minItems: 2, maxItems: 3, items: { const: 1 } },
+    'formats beside lengths': { type: 'string', format: 'uuid', maxLength: 4 },
+    'quotes in patterns': { type: 'string', pattern: '^.[^a]["\\s\\S][!-~]\\S{2}$' },
+    'anchors of alternatives': { type: 'string', pattern: '^ab|cd$' },
+  })) {
+    it(`holds: ${name}`, async () => {
+      const validate = new Ajv({ strict: false, validateFormats: false }).compile(schema)
+      let whole = 0
+      for (let seed = 0; seed < 12; seed++) {
+        const { text, finish_reason: reason } = await complete({ ...flat, ...format(schema), seed })
+        if (reason !== 'stop') continue
+        whole++
+        assert.ok(validate(JSON.parse(text)), `${text}: ${JSON.stringify(validate.errors)}`)
+      }
+      assert.ok(whole > 1, `${whole} complete answers`)
+    })
+  }
+
+  for (const [name, schema] of Object.entries({
+    multipleOf: { type: 'integer', multipleOf: 5 },
+    uniqueItems: { type: 'array', items: { enum: [1, 2] }, uniqueItems: true },
+    contains: { type: 'array', contains: { const: 7 } },
+    not: { type: 'integer', not: { const: 1 } },
+    if: { type: 'integer', if: { minimum: 2 }, then: { minimum: 3 } },
+    oneOf: { oneOf: [{ type: 'integer', minimum: 0, maximum: 5 }, { type: 'integer', minimum: 3, maximum: 9 }] },
+    propertyNames: { type: 'object', propertyNames: { maxLength: 2 } },
+    patternProperties: { type: 'object', patternProperties: { '^x': { const: 1 } } },
+    dependentRequired: { type: 'object', properties: { a: true, b: true }, dependentRequired: { a: ['b'] } },
+    'maxLength beside pattern': { type: 'string', pattern: '^[a-z]+$', maxLength: 4 },
+    'additionalProperties with a schema': { type: 'object', properties: { a: { const: 1 } }, additionalProperties: { const: 2 } },
+    "'z' is required and forbidden": { type: 'object', properties: { a: true }, required: ['z'], ...closed },
+    '#named': { $ref: '#named' },
+    'refers to itself': { $defs: { a: { $ref: '#/$defs/a' } }, $ref: '#/$defs/a' },
+  })) {
+    it(`is refused by its name: ${name}`, async () => {
+      const nested = object({ deep: { anyOf: [{ type: 'null' }, schema.$ref ? schema : { items: schema }] } }, { $defs: schema.$defs })
+      for (const whole of [schema, nested]) {
+        await assert.rejects(complete(format(whole)), error => error.code === 'grammar' && error.message.includes(name))
+      }
+    })
+  }
+
+  it('takes annotations for what they are', async () => {
+    const notes = { title: 'T', description: 'D', default: 3, examples: [1], $comment: 'c', deprecated: true, 'x-own': {}, $schema: 'https://json-schema.org/draft/2020-12/schema' }
+    assert.equal((await complete(format({ const: 'yes', ...notes }))).text, '"yes"')
+    assert.equal((await complete(format(object({ 'é"': { const: '@number0 "é' , ...notes } }).properties['é"']))).text, '"@number0 \\"é"')
+  })
+})
+
 describe('a regular expression', () => {
   for (const [regex, check] of [
     ['[0-9]{3}-[0-9]{4}', /^\d{3}-\d{4}$/],
@@ -130,6 +204,14 @@ describe('a wrong grammar', () => {
     await assert.rejects(complete({ regex: 'a'.repeat(200_000) }), { code: 'grammar', message: /200000 characters/ })
     const format = { type: 'json_schema', json_schema: { name: 'x', schema: { $ref: '#/$defs/none' } } }
     await assert.rejects(complete({ response_format: format }), { code: 'grammar', message: /none/ })
+  })
+
+  it('is one of which a part would be left out, and nothing of that is printed', async t => {
+    const printed = t.mock.method(console, 'log', () => {})
+    const { engine } = await openLocal(storyModel)
+    const wrong = new Grammars(engine).matcher({ kind: 'regex', source: '(^a|b)' }, findGrammarLibrary())
+    await assert.rejects(wrong, { code: 'grammar', message: /'\^' should be at the start/ })
+    assert.equal(printed.mock.callCount(), 0)
   })
 
   it('never spoils those that follow, however many there are', async () => {

@@ -31,15 +31,15 @@ export function findGrammarLibrary(given) {
  */
 export async function loadGrammarLibrary(url, print) {
   const scope = /** @type {any} */ (globalThis)
-  const { error } = console
+  const { error, log, warn } = console
   // Another query is another instance. The fragment would not be.
   const instance = new URL(url)
   instance.searchParams.set('instance', String(instances++))
   // The file is an old-fashioned script that calls itself a module: it leaves its exports in a global, asks `location`
-  // where it came from, which Node lacks, and keeps the console's error function of the moment it starts.
+  // where it came from, which Node lacks, and keeps the console's functions of the moment it starts.
   const lendsLocation = scope.location === undefined
   if (lendsLocation) scope.location = { href: url }
-  console.error = (/** @type {unknown[]} */ ...words) => print(words.join(' '))
+  console.error = console.log = console.warn = (/** @type {unknown[]} */ ...words) => print(words.join(' '))
   try {
     const namespace = await import(/* webpackIgnore: true */ /* @vite-ignore */ instance.href)
     const library = [namespace, namespace.default, scope.xgrammar].find(found => found?.GrammarCompiler)
@@ -50,7 +50,7 @@ export async function loadGrammarLibrary(url, print) {
   } catch (cause) {
     throw missing(`cannot be loaded from ${url}`, cause)
   } finally {
-    console.error = error
+    Object.assign(console, { error, log, warn })
     if (lendsLocation) delete scope.location
     delete scope.xgrammar
   }

@@ -11,6 +11,7 @@
  */
 import { IteraError } from './errors.js'
 import { loadGrammarLibrary } from './grammar-library.js'
+import { normalizeSchema } from './json-schema/normalize.js'
 import { byteToCharacter } from './tokenizer/bytes.js'
 
 /** Compiled grammars kept. */
@@ -160,23 +161,41 @@ class Compiler {
   }
 
   /** @param {GrammarSpec} spec @returns {Promise<any>} */
-  compile({ kind, source, calls }) {
-    const { compiler, library } = this
+  async compile(spec) {
+    const compiled = await this.#compile(spec)
+    // What the library warns of is a part of the grammar that it leaves out.
+    const warning = this.#said.find(line => line.includes('[WARNING]'))
+    if (warning === undefined) return compiled
+    compiled.dispose()
+    throw new IteraError('grammar', reasonIn(warning))
+  }
+
+  /** @param {GrammarSpec} spec @returns {Promise<any>} */
+  #compile({ kind, source, calls }) {
+    const { compiler } = this
     return this.guard(async () => {
       switch (kind) {
-        // No white space but one blank after commas and colons: a small model would go on with it for ever. -1: one line.
-        case 'json-schema': return compiler.compileJSONSchema(source, false, -1, undefined, true)
+        case 'json-schema': return compiler.compileGrammar(await this.#schema(source), 'root')
         case 'json-object': return compiler.compileJSONSchema('{"type":"object"}', false, -1, undefined, false)
         case 'ebnf': return compiler.compileGrammar(source)
         case 'regex':
           return compiler.compileStructuralTag({ type: 'structural_tag', format: { type: 'regex', pattern: source } })
         case 'tool-calls': {
-          const call = await library.Grammar.fromJSONSchema(source, false, -1, undefined, true)
           const rule = callsRule(/** @type {NonNullable<GrammarSpec['calls']>} */ (calls))
-          return compiler.compileGrammar(`${call.toString()}\n${rule}`, 'tool_calls')
+          return compiler.compileGrammar(`${await this.#schema(source)}\n${rule}`, 'tool_calls')
         }
       }
     })
+  }
+
+  /** A JSON schema as a grammar. @param {string} source @returns {Promise<string>} */
+  async #schema(source) {
+    const { source: schema, rules } = normalizeSchema(source)
+    // No white space but one blank after commas and colons: a small model would go on with it for ever. -1: one line.
+    const grammar = await this.library.Grammar.fromJSONSchema(schema, false, -1, undefined, true)
+    const text = grammar.toString()
+    grammar.dispose()
+    return [...rules].reduce((all, [stands, rule]) => all.replaceAll(`"\\"${stands}\\""`, `(${rule})`), text)
   }
 
   /**
@@ -191,11 +210,16 @@ class Compiler {
     try {
       return await body()
     } catch (cause) {
+      if (cause instanceof IteraError) throw cause
       const last = this.#said.findLast(line => !line.startsWith('Aborted')) ?? String(cause)
-      const reason = last.replace(/^\[\w+\] \S+?:\d+: /, '').replace(/^Check failed: .* is false: /, '').trim()
-      throw new IteraError('grammar', reason, { cause })
+      throw new IteraError('grammar', reasonIn(last), { cause })
     }
   }
+}
+
+/** What the library said, without where in its source it did. @param {string} line */
+function reasonIn(line) {
+  return line.replace(/^\[\w+\] \S+?:\d+: /, '').replace(/^Check failed: .* is false: /, '').trim()
 }
 
 /** One call or more, each between its marks. @param {NonNullable<GrammarSpec['calls']>} calls */
