@@ -267,6 +267,22 @@ describe('generate', () => {
     await assert.rejects(model.score([1]), failure('argument'))
     await assert.rejects(model.detokenize([-1]), failure('token'))
     await assert.rejects(model.logits([1], { piece: -1 }), failure('argument'))
+    for (const wrong of [null, 'fast', { signal: {} }]) {
+      await assert.rejects(collect(model.generate(start, wrong)), failure('argument', /options|signal/))
+      await assert.rejects(collect(model.chat().send('One', wrong)), failure('argument', /options|signal/))
+      await assert.rejects(model.pack(wrong ?? undefined), failure('argument'))
+      await assert.rejects(model.pack(wrong), failure('argument'))
+      await assert.rejects(model.logits([1], wrong), failure('argument', /options|signal/))
+    }
+    for (const messages of ['abc', null, ['abc'], [null], {}]) {
+      assert.throws(() => model.chat({ messages }), failure('argument', /messages/))
+      await assert.rejects(model.pack({ messages }), failure('argument', /messages/))
+    }
+    assert.throws(() => model.chat(null), failure('argument', /options/))
+    await assert.rejects(model.restore(new Uint8Array(), null), failure('argument', /options/))
+    await assert.rejects(model.tokenize('a', null), failure('argument', /options/))
+    await assert.rejects(model.detokenize([1], null), failure('argument', /options/))
+    await assert.rejects(model.chat().save(null), failure('argument', /options/))
     assert.equal((await collect(model.generate(start, greedy))).stats.generatedTokens, 24)
   })
 
@@ -353,6 +369,13 @@ describe('chat', () => {
     await assert.rejects(collect(chat.send('Two', { logitBias: { 5000: 1 } })), failure('token'))
     assert.deepEqual(chat.messages, before)
     assert.equal((await collect(chat.send('Two'))).stats.generatedTokens, 3)
+  })
+
+  it('takes undefined for what is not said, and leaves its own options', async () => {
+    const chat = model.chat({ maxTokens: 3, temperature: 0 })
+    assert.equal((await collect(chat.send('One', { maxTokens: undefined }))).stats.generatedTokens, 3)
+    const restored = await model.restore(await chat.save(), { maxTokens: undefined })
+    assert.equal((await collect(restored.send('Two'))).stats.generatedTokens, 3)
   })
 })
 

@@ -1,5 +1,5 @@
 import { IteraError } from './errors.js'
-import { completeOptions } from './options.js'
+import { checkMessages, completeOptions, givenOptions } from './options.js'
 import { Request } from './protocol.js'
 import { describeSource } from './source.js'
 
@@ -33,9 +33,11 @@ export class Chat {
   /**
    * @param {import('./model.js').Model} model
    * @param {number} id
-   * @param {import('../types.d.ts').ChatOptions} [options]
+   * @param {import('../types.d.ts').ChatOptions} [given]
    */
-  constructor(model, id, { system, messages = [], restore, pack, checkpointBytes, ...options } = {}) {
+  constructor(model, id, given) {
+    const { system, messages = [], restore, pack, checkpointBytes, ...options } = givenOptions(given)
+    checkMessages(messages)
     this.#model = model
     this.#id = id
     this.#options = options
@@ -59,8 +61,7 @@ export class Chat {
    * @param {Partial<import('./chat-session.js').ChatLimits>} limits
    */
   async #open(source, limits) {
-    const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
-    const args = { chat: this.#id, source: describeSource(source), limits: given }
+    const args = { chat: this.#id, source: describeSource(source), limits: givenOptions(limits) }
     const saved = await this.#model.call(Request.openChat, args)
     this.#limits = saved.limits
     this.#options = { ...saved.options, ...this.#options }
@@ -151,7 +152,8 @@ export class Chat {
    * @param {{ form?: import('../types.d.ts').SnapshotForm }} [options]
    * @returns {Promise<Blob>}
    */
-  async save({ form = 'f32' } = {}) {
+  async save(options) {
+    const { form = 'f32' } = givenOptions(options)
     await this.ready
     this.#checkIdle()
     const conversation = { messages: this.#messages, opening: this.#opening.length, options: this.#options }
@@ -184,10 +186,11 @@ export class Chat {
 
   /**
    * @param {ChatMessage[]} messages  the conversation up to the message to be answered
-   * @param {GenerateOptions} [options]
+   * @param {GenerateOptions} [given]
    * @returns {AsyncGenerator<Piece, Stats, void>}
    */
-  async * #answer(messages, { signal, ...options } = {}) {
+  async * #answer(messages, given) {
+    const { signal, ...options } = givenOptions(given)
     this.#checkIdle()
     const complete = completeOptions({ ...this.#options, ...options })
     const before = this.#messages

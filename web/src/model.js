@@ -1,7 +1,7 @@
 import { Chat, checkForm } from './chat.js'
 import { IteraError } from './errors.js'
 import { createOpenAI } from './openai/index.js'
-import { completeOptions } from './options.js'
+import { checkMessages, checkSignal, completeOptions, givenOptions } from './options.js'
 import { Request } from './protocol.js'
 
 /**
@@ -33,10 +33,11 @@ export class Model {
    * Continues a text. Leaving the loop, or aborting the signal, ends the work in the worker.
    *
    * @param {string | ArrayLike<number>} prompt  text, or token ids
-   * @param {GenerateOptions} [options]
+   * @param {GenerateOptions} [given]
    * @returns {AsyncGenerator<Piece, Stats, void>}
    */
-  async * generate(prompt, { signal, ...options } = {}) {
+  async * generate(prompt, given) {
+    const { signal, ...options } = givenOptions(given)
     const args = { prompt: typeof prompt === 'string' ? prompt : idList(prompt), options: completeOptions(options) }
     return yield * this.stream(Request.generate, args, signal)
   }
@@ -59,7 +60,7 @@ export class Model {
    * @returns {Promise<Chat>}
    */
   async restore(source, options) {
-    const chat = this.chat({ ...options, restore: source })
+    const chat = this.chat({ ...givenOptions(options), restore: source })
     try {
       await chat.ready
     } catch (error) {
@@ -75,7 +76,9 @@ export class Model {
    * @param {import('../types.d.ts').PackOptions} options
    * @returns {Promise<Blob>}
    */
-  async pack({ system, messages = [], form = 'f32', contextTokens = 0, signal }) {
+  async pack(options) {
+    const { system, messages = [], form = 'f32', contextTokens = 0, signal } = givenOptions(options)
+    checkMessages(messages)
     const all = [...system === undefined ? [] : [{ role: 'system', content: String(system) }], ...messages]
     if (!all.length) throw new IteraError('argument', 'a pack needs a system message, or others')
     const limits = { contextTokens: completeOptions({ contextTokens }).contextTokens, checkpointBytes: 0 }
@@ -87,7 +90,8 @@ export class Model {
    * @param {{ addSpecial?: boolean, parseSpecial?: boolean }} [options]
    * @returns {Promise<number[]>}
    */
-  tokenize(text, { addSpecial = false, parseSpecial = false } = {}) {
+  async tokenize(text, options) {
+    const { addSpecial = false, parseSpecial = false } = givenOptions(options)
     return this.call(Request.tokenize, { text: String(text), addSpecial, parseSpecial })
   }
 
@@ -96,7 +100,8 @@ export class Model {
    * @param {{ special?: boolean }} [options]
    * @returns {Promise<string>}
    */
-  async detokenize(tokens, { special = false } = {}) {
+  async detokenize(tokens, options) {
+    const { special = false } = givenOptions(options)
     return this.call(Request.detokenize, { tokens: idList(tokens), special })
   }
 
@@ -105,7 +110,8 @@ export class Model {
    * @param {{ piece?: number, step?: boolean, signal?: AbortSignal }} [options]
    * @returns {Promise<Float32Array>} [tokens, vocabulary]
    */
-  async logits(tokens, { piece = 0, step = false, signal } = {}) {
+  async logits(tokens, options) {
+    const { piece = 0, step = false, signal } = givenOptions(options)
     if (!(Number.isInteger(piece) && piece >= 0)) {
       throw new IteraError('argument', `piece must be a whole number; got ${String(piece)}`)
     }
@@ -158,7 +164,8 @@ export class Model {
    * @param {any} args
    * @param {import('./client.js').CallOptions} [options]
    */
-  call(type, args, options) {
+  async call(type, args, options) {
+    checkSignal(options?.signal)
     return this.#client.call(type, args, options)
   }
 
@@ -168,7 +175,8 @@ export class Model {
    * @param {any} args
    * @param {import('./client.js').CallOptions} [options]
    */
-  file(type, args, options) {
+  async file(type, args, options) {
+    checkSignal(options?.signal)
     return this.#client.file(type, args, options)
   }
 
@@ -180,6 +188,7 @@ export class Model {
    * @returns {AsyncGenerator<Piece, Stats, void>}
    */
   async * stream(type, args, signal) {
+    checkSignal(signal)
     const stats = yield * this.#client.stream(type, args, signal)
     this.lastStats = stats
     this.info.memoryBytes = stats.memoryBytes

@@ -51,6 +51,38 @@ const MAX_SEED = Number.MAX_SAFE_INTEGER
  */
 
 /**
+ * What an app has said, checked to be something of that kind: undefined stands for nothing.
+ *
+ * @template {object} [T={}]
+ * @param {T} [options]
+ * @returns {T}
+ */
+export function givenOptions(options) {
+  if (options === undefined) return /** @type {T} */ ({})
+  if (typeof options === 'object' && options !== null) {
+    return /** @type {T} */ (Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)))
+  }
+  throw new IteraError('argument', `options must be an object; got ${String(options)}`)
+}
+
+/** @param {unknown} signal */
+export function checkSignal(signal) {
+  if (signal === undefined || signal === null) return
+  const { aborted, addEventListener } = /** @type {Partial<AbortSignal>} */ (signal)
+  if (typeof aborted === 'boolean' && typeof addEventListener === 'function') return
+  throw new IteraError('argument', 'signal must be an AbortSignal')
+}
+
+/**
+ * @param {unknown} messages
+ * @returns {asserts messages is import('../types.d.ts').ChatMessage[]}
+ */
+export function checkMessages(messages) {
+  if (Array.isArray(messages) && messages.every(message => typeof message === 'object' && message !== null)) return
+  throw new IteraError('argument', 'messages must be a list of { role, content }')
+}
+
+/**
  * Fills in defaults and checks everything.
  *
  * @param {import('../types.d.ts').GenerateOptions} [given]
