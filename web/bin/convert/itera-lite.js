@@ -1,6 +1,5 @@
-import { open, rename, unlink } from 'node:fs/promises'
 import { IteraError } from '../../src/errors.js'
-import { fileError } from '../../src/source.js'
+import { writeWhole } from '../output.js'
 import { toFloat32 } from './float16.js'
 import { GgufWriter, TensorType } from './gguf-writer.js'
 import { planHead, planTensors } from './tensors.js'
@@ -92,9 +91,6 @@ async function sameData(checkpoint, a, b) {
 }
 
 /**
- * Writes the file beside its final place and moves it there when it is whole, so that a full disk or an
- * interruption leaves nothing half-made under the name that was asked for.
- *
  * @param {string} path
  * @param {GgufWriter} writer  with metadata and without tensors
  * @param {SafetensorsFile} checkpoint
@@ -105,35 +101,22 @@ async function sameData(checkpoint, a, b) {
 export async function writeGguf(path, writer, checkpoint, plan, onProgress) {
   for (const { name, dims, dtype } of plan) writer.tensor(name, dims, TensorType[dtype])
   const header = writer.header()
-  const part = `${path}.part-${process.pid}`
-  try {
-    const file = await open(part, 'w')
-    try {
-      await file.write(header, 0, header.length, 0)
-      for (const [i, planned] of plan.entries()) {
-        let at = header.length + writer.offset(i)
-        for (const source of planned.sources) {
-          const bytes = await tensorBytes(checkpoint, planned, source)
-          await file.write(bytes, 0, bytes.length, at)
-          at += bytes.length
-        }
-        onProgress(i + 1, plan.length)
+  return writeWhole(path, async file => {
+    await file.write(header, 0, header.length, 0)
+    for (const [i, planned] of plan.entries()) {
+      let at = header.length + writer.offset(i)
+      for (const source of planned.sources) {
+        const bytes = await tensorBytes(checkpoint, planned, source)
+        await file.write(bytes, 0, bytes.length, at)
+        at += bytes.length
       }
-      // The data section ends on its alignment, like every tensor in it.
-      const size = header.length + writer.offset(plan.length)
-      await file.truncate(size)
-      await file.close()
-      await rename(part, path)
-      return size
-    } finally {
-      await file.close().catch(() => {})
+      onProgress(i + 1, plan.length)
     }
-  } catch (error) {
-    await unlink(part).catch(() => {})
-    if (error instanceof IteraError) throw error
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new IteraError('unwritable', `${path} cannot be written: ${reason}`, { cause: error })
-  }
+    // The data section ends on its alignment, like every tensor in it.
+    const size = header.length + writer.offset(plan.length)
+    await file.truncate(size)
+    return size
+  })
 }
 
 /**
