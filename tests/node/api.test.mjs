@@ -94,6 +94,13 @@ describe('loading', () => {
     await assert.rejects(loading, failure('aborted'))
   })
 
+  it('refuses options that are none', async () => {
+    for (const options of [null, 'fast', { signal: {} }]) {
+      await assert.rejects(Itera.load(path, options), failure('argument', /options|signal/))
+      await assert.rejects(Itera.download(path, options), failure('argument', /options|signal/))
+    }
+  })
+
   it('refuses what is no source, no file, no model', async () => {
     await assert.rejects(Itera.load(/** @type {any} */ (42)), failure('argument'))
     await assert.rejects(Itera.load('/nowhere/model.gguf'), failure('not-found', /\/nowhere\/model\.gguf/))

@@ -1,6 +1,6 @@
 // The command line: what it prints, its JSON, its errors and exit codes.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 
 import { Itera } from '../../web/src/index.js'
 import { itera, iteraJson } from './support/cli.mjs'
+import { addToMetadata } from './support/rewrite-gguf.mjs'
 
 const model = fileURLToPath(new URL('../../models/story-boot-q8_0.gguf', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'itera-cli-'))
@@ -81,6 +82,22 @@ describe('itera chat', () => {
     const { code, stdout } = await itera(['chat', '-m', model, '-n', '5'], { input: 'Hello\n/stats\n/reset\n/exit\nnever read\n' })
     assert.equal(code, 0)
     assert.match(stdout, /^> .+/)
+  })
+
+  it('has its commands in JSON too', async () => {
+    const { messages, turns } = await iteraJson(['chat', '-m', model, '-n', '5', '--system', 'A story.'],
+      { input: 'Hello\n/stats\n/reset\n And then? \n/exit\nnever read\n' })
+    assert.deepEqual(messages.map((/** @type {any} */ { role }) => role), ['system', 'user', 'assistant'])
+    assert.equal(messages[1].content, 'And then?')
+    assert.equal(turns.length, 2)
+  })
+
+  it('says by its status that a message from a pipe was not answered', async () => {
+    const refusing = { 'tokenizer.chat_template': "{{ raise_exception('no') }}" }
+    writeFileSync(file('refuses.gguf'), await addToMetadata(readFileSync(model), refusing))
+    const { code, stderr } = await itera(['chat', '-m', file('refuses.gguf'), '-n', '5'], { input: 'Hello\n' })
+    assert.match(stderr, /\(template\)/)
+    assert.equal(code, 1)
   })
 })
 
@@ -207,7 +224,11 @@ describe('a mistake', () => {
     ['a number that is none', ['generate', '-m', model, ...text, '-n', 'many'], 2, /^itera: --max-tokens needs a number.*'many'/],
     ['an unknown preset', ['inspect', '--preset', 'huge'], 2, /no preset 'huge'; presets are micro/],
     ['an unknown browser', ['bench', '-m', model, '--browser', 'lynx'], 2, /chromium, firefox/],
-    ['a value out of range', ['generate', '-m', model, ...text, '--top-p', '2'], 1, /^itera: topP .*\(argument\)$/m],
+    ['a value out of range', ['generate', '-m', model, ...text, '--top-p', '2'], 2, /^itera: --top-p .*\(usage\)$/m],
+    ['a fraction of a token', ['generate', '-m', model, ...text, '-n', '1.5'], 2, /^itera: --max-tokens .*\(usage\)$/m],
+    ['room for less than nothing', ['generate', '-m', model, ...text, '--context', '-1'], 2, /^itera: --context .*\(usage\)$/m],
+    ['an empty stop string', ['generate', '-m', model, ...text, '--stop', ''], 2, /^itera: --stop .*\(usage\)$/m],
+    ['a seed that is none, before anything is loaded', ['chat', '-m', file('none.gguf'), '--seed', '1.5'], 2, /^itera: --seed .*\(usage\)$/m],
     ['no file', ['generate', '-m', file('none.gguf'), ...text], 1, /^itera: .*none\.gguf does not exist \(not-found\)$/m],
     ['a file of another kind', ['inspect', file('no.gguf')], 1, /\(not-gguf\)$/m],
     ['a file that ends early', ['generate', '-m', file('half.gguf'), ...text], 1, /\(incomplete\)$/m],
@@ -223,6 +244,16 @@ describe('a mistake', () => {
       assert.equal(stdout, '')
       assert.match(stderr, message)
       if (args.length) assert.equal(stderr.trim().split('\n').length, 1, stderr)
+    })
+  }
+})
+
+describe('a full disk under stdout', { skip: existsSync('/dev/full') ? false : 'there is no /dev/full' }, () => {
+  for (const args of [['generate', '-m', model, '-p', 'a', '-n', '3'], ['inspect', model, '--json'], ['help']]) {
+    it(`is one line: itera ${args[0]}`, async () => {
+      const { code, stderr } = await itera(args, { stdout: openSync('/dev/full', 'w') })
+      assert.equal(code, 1)
+      assert.match(stderr, /^itera: .*ENOSPC.* \(unwritable\)\n$/)
     })
   }
 })

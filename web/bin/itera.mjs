@@ -39,7 +39,8 @@ if (process.versions.node.startsWith('20.')) {
 // A reader that has seen enough, such as `head`, is no reason to complain.
 process.stdout.on('error', error => {
   if (/** @type {NodeJS.ErrnoException} */ (error).code === 'EPIPE') process.exit(0)
-  throw error
+  process.stderr.write(`itera: stdout cannot be written: ${error.message} (unwritable)\n`)
+  process.exit(1)
 })
 
 const [name = '', ...args] = process.argv.slice(2)

@@ -1,3 +1,5 @@
+import { IteraError } from '../src/errors.js'
+import { completeOptions } from '../src/options.js'
 import { UsageError } from './usage.js'
 
 /**
@@ -38,25 +40,39 @@ export const samplingUsage = `
   --stop TEXT               stop there; may be given several times
   --context N               room to make for tokens on models with attention`.trim()
 
+/** What the library calls them. @type {Record<string, string>} */
+const libraryNames = {
+  'max-tokens': 'maxTokens',
+  temperature: 'temperature',
+  'top-k': 'topK',
+  'top-p': 'topP',
+  'min-p': 'minP',
+  'repetition-penalty': 'repetitionPenalty',
+  'presence-penalty': 'presencePenalty',
+  'frequency-penalty': 'frequencyPenalty',
+  seed: 'seed',
+  context: 'contextTokens',
+}
+
 /**
+ * Checked before anything is loaded.
+ *
  * @param {Values} values
  * @returns {import('../types.d.ts').GenerateOptions}
  */
 export function readSampling(values) {
-  const limit = number(values, 'max-tokens', 128)
-  return {
-    maxTokens: limit === -1 ? Infinity : limit,
-    temperature: number(values, 'temperature'),
-    topK: number(values, 'top-k'),
-    topP: number(values, 'top-p'),
-    minP: number(values, 'min-p'),
-    repetitionPenalty: number(values, 'repetition-penalty'),
-    presencePenalty: number(values, 'presence-penalty'),
-    frequencyPenalty: number(values, 'frequency-penalty'),
-    seed: number(values, 'seed'),
-    stop: values.stop,
-    contextTokens: number(values, 'context'),
+  const numbers = Object.entries(libraryNames).map(([flag, name]) => [name, number(values, flag)])
+  /** @type {import('../types.d.ts').GenerateOptions} */
+  const { maxTokens = 128, ...others } = Object.fromEntries(numbers)
+  const sampling = { ...others, maxTokens: maxTokens === -1 ? Infinity : maxTokens, stop: values.stop }
+  try {
+    completeOptions(sampling)
+  } catch (error) {
+    if (!(error instanceof IteraError)) throw error
+    const flagOf = (/** @type {string} */ name) => Object.keys(libraryNames).find(flag => libraryNames[flag] === name) ?? name
+    throw new UsageError(error.message.replace(/^\w+/, name => `--${flagOf(name)}`))
   }
+  return sampling
 }
 
 /**

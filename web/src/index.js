@@ -10,6 +10,7 @@ import { compiledEngine } from './engine-module.js'
 import { IteraError } from './errors.js'
 import { chooseVariant, validates, variants } from './features.js'
 import { Model } from './model.js'
+import { checkSignal, givenOptions } from './options.js'
 import { Event, Request } from './protocol.js'
 import { describeSource } from './source.js'
 import { checkThreads } from './threads.js'
@@ -27,7 +28,9 @@ export const Itera = {
    * @param {import('../types.d.ts').LoadOptions} [options]
    * @returns {Promise<Model>}
    */
-  async load(source, { onProgress, signal, simd = 'auto', threads = 'auto', grammarLibrary, ...transfer } = {}) {
+  async load(source, options) {
+    const { onProgress, signal, simd = 'auto', threads = 'auto', grammarLibrary, ...transfer } = givenOptions(options)
+    checkSignal(signal)
     const description = describeSource(source, completeTransfer(transfer))
     const variant = chooseVariant(simd)                 // a build that cannot run is reported before anything starts
     checkThreads(threads)
@@ -58,7 +61,9 @@ export const Itera = {
    * @param {import('../types.d.ts').DownloadOptions} [options]
    * @returns {Promise<import('../types.d.ts').CachedModel>}
    */
-  async download(source, { onProgress, signal, ...transfer } = {}) {
+  async download(source, options) {
+    const { onProgress, signal, ...transfer } = givenOptions(options)
+    checkSignal(signal)
     const description = describeSource(source, completeTransfer(transfer))
     const client = await Client.start()
     try {

@@ -6,15 +6,15 @@ const program = fileURLToPath(new URL('../../../web/bin/itera.mjs', import.meta.
 
 /**
  * @param {string[]} args
- * @param {{ input?: string, cwd?: string, onStdout?: (text: string, child: import('node:child_process').ChildProcess) => void }} [options]
+ * @param {{ input?: string, cwd?: string, stdout?: number, onStdout?: (text: string, child: import('node:child_process').ChildProcess) => void }} [options]  stdout: an open file instead of what is given back
  * @returns {Promise<{ code: number | null, stdout: string, stderr: string }>}
  */
-export function itera(args, { input = '', cwd, onStdout } = {}) {
+export function itera(args, { input = '', cwd, stdout: target, onStdout } = {}) {
   return new Promise(resolve => {
-    const child = spawn(process.execPath, [program, ...args], { cwd })
+    const child = spawn(process.execPath, [program, ...args], { cwd, stdio: ['pipe', target ?? 'pipe', 'pipe'] })
     let stdout = ''
     let stderr = ''
-    child.stdout.setEncoding('utf8').on('data', text => {
+    child.stdout?.setEncoding('utf8').on('data', text => {
       stdout += text
       onStdout?.(stdout, child)
     })

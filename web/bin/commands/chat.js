@@ -17,7 +17,7 @@ One line is one message. Ctrl-C stops an answer, and ends the program when there
   ${samplingUsage.replace('(128;', '(512;')}
   --simd VARIANT            scalar, simd128 or relaxed; otherwise the fastest that can run
   ${threadsUsage}
-  --json                    read all lines, then print { messages, turns }`
+  --json                    read all lines, then print { messages, turns }: messages since the last /reset`
 
 export const options = { ...modelOptions, ...samplingOptions, system: { type: 'string' }, pack: { type: 'string' } }
 
@@ -30,7 +30,7 @@ export async function run(values, positionals) {
   try {
     const chat = model.chat({ ...sampling, system: values.system, pack: values.pack })
     await chat.ready
-    await (values.json ? batch : converse)(model, chat)
+    return await (values.json ? batch : converse)(model, chat)
   } finally {
     model.dispose()
   }
@@ -43,9 +43,13 @@ export async function run(values, positionals) {
 async function batch(model, chat) {
   const turns = []
   for await (const line of createInterface({ input: process.stdin })) {
-    if (!line.trim()) continue
-    for await (const _ of chat.send(line));
-    if (model.lastStats) turns.push(statsFields(model.lastStats))
+    const text = line.trim()
+    if (text === '/exit') break
+    if (text === '/reset') chat.reset()
+    else if (text && text !== '/stats') {
+      for await (const _ of chat.send(text));
+      if (model.lastStats) turns.push(statsFields(model.lastStats))
+    }
   }
   printJson({ messages: chat.messages, turns, simd: model.info.simd, threads: model.info.threads })
 }
@@ -53,8 +57,10 @@ async function batch(model, chat) {
 /**
  * @param {import('../../src/model.js').Model} model
  * @param {import('../../src/chat.js').Chat} chat
+ * @returns {Promise<number>} 1 where a message that nobody stands by was not answered
  */
 async function converse(model, chat) {
+  let failed = false
   const lines = createInterface({ input: process.stdin, output: process.stdout, prompt: '> ' })
   /** @type {AbortController | null} */
   let answering = null
@@ -77,6 +83,7 @@ async function converse(model, chat) {
         for await (const piece of chat.send(text, { signal: answering.signal })) process.stdout.write(piece.text)
         process.stdout.write('\n')
       } catch (error) {
+        failed = true
         const { message, code } = /** @type {import('../../types.d.ts').IteraError} */ (error)
         process.stderr.write(`\nitera: ${message} (${code})\n`)
         if (code === 'crashed' || code === 'disposed') throw error
@@ -87,4 +94,5 @@ async function converse(model, chat) {
     lines.prompt()
   }
   lines.close()
+  return failed && !process.stdin.isTTY ? 1 : 0
 }
