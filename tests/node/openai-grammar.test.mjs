@@ -79,6 +79,8 @@ describe('what the grammar library passes over in a JSON schema', () => {
     'bounds with decimals': { type: 'number', minimum: 2.5, maximum: 2.75 },
     'bounds on both sides of zero': { type: 'array', items: { type: 'number', minimum: -1.5, exclusiveMaximum: 12 }, minItems: 3, maxItems: 3 },
     'bounds that are excluded': { type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1 },
+    'bounds of an integer': { type: 'array', items: { type: 'integer', minimum: 4, maximum: 321 }, minItems: 3, maxItems: 3 },
+    'a lowest integer below zero': { type: 'array', items: { type: 'integer', minimum: -2, maximum: 1000 }, minItems: 3, maxItems: 3 },
     'bounds of an integer that are none': { type: 'integer', minimum: 1.5, exclusiveMinimum: 2, maximum: 7.5 },
     'bounds beside a reference': { $defs: { p: { type: 'integer' } }, $ref: '#/$defs/p', minimum: 1, maximum: 3 },
     'a reference with escapes': { $defs: { 'a/b': { enum: [1, 2] } }, $ref: '#/$defs/a~1b' },

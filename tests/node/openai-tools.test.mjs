@@ -28,10 +28,10 @@ const weather = {
     description: 'Weather of a place',
     parameters: {
       type: 'object',
-      properties: { place: { $ref: '#/$defs/place' }, days: { type: 'integer', minimum: 1, maximum: 7 } },
-      required: ['place', 'days'],
+      properties: { place: { $ref: '#/$defs/place' }, days: { $ref: '#/$defs/days', maximum: 7 }, share: { type: 'number', minimum: 0, maximum: 1 } },
+      required: ['place', 'days', 'share'],
       additionalProperties: false,
-      $defs: { place: { enum: ['den', 'forest'] } },
+      $defs: { place: { enum: ['den', 'forest'] }, days: { type: 'integer', minimum: 1 } },
     },
   },
 }
@@ -90,8 +90,8 @@ describe('the grammar of calls', () => {
     const { source } = toolGrammar([time, weather], true)
     const schema = JSON.parse(source)
     const validate = new Ajv().compile(schema)
-    assert.ok(validate({ name: 'get_weather', arguments: { place: 'den', days: 3 } }), JSON.stringify(validate.errors))
-    assert.ok(!validate({ name: 'get_weather', arguments: { place: 'moon', days: 3 } }))
+    assert.ok(validate({ name: 'get_weather', arguments: { place: 'den', days: 3, share: 0.5 } }), JSON.stringify(validate.errors))
+    assert.ok(!validate({ name: 'get_weather', arguments: { place: 'moon', days: 3, share: 0.5 } }))
     assert.ok(validate({ name: 'get_time', arguments: {} }))
   })
 })
@@ -128,6 +128,11 @@ describe('a model whose template knows tools', () => {
       names.add(name)
     }
     assert.deepEqual([...names].sort(), ['get_time', 'get_weather'])
+  })
+
+  it('refuses by its name what arguments cannot be held to', async () => {
+    const tool = { type: 'function', function: { name: 'f', parameters: { type: 'object', properties: { n: { type: 'integer', multipleOf: 5 } } } } }
+    await assert.rejects(create({ tools: [tool], tool_choice: 'required' }), { code: 'grammar', message: /multipleOf/ })
   })
 
   it('calls the one that is named', async () => {

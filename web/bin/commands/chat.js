@@ -42,7 +42,8 @@ export async function run(values, positionals) {
  */
 async function batch(model, chat) {
   const turns = []
-  for await (const line of createInterface({ input: process.stdin })) {
+  const lines = createInterface({ input: process.stdin })
+  for await (const line of lines) {
     const text = line.trim()
     if (text === '/exit') break
     if (text === '/reset') chat.reset()
@@ -51,6 +52,7 @@ async function batch(model, chat) {
       if (model.lastStats) turns.push(statsFields(model.lastStats))
     }
   }
+  lines.close()
   printJson({ messages: chat.messages, turns, simd: model.info.simd, threads: model.info.threads })
 }
 

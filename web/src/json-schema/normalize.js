@@ -6,7 +6,7 @@
  */
 import { IteraError } from '../errors.js'
 import { mergeSchemas } from './merge.js'
-import { numberRange } from './number-range.js'
+import { integerRange, numberRange } from './number-range.js'
 import { jsonPattern } from './pattern.js'
 
 /** Keywords that hold for values of one type. @type {Record<string, string[]>} */
@@ -172,8 +172,8 @@ class Normalizer {
     if (!Object.hasOwn(keywordsOf, type)) refuse(`there is no type ${JSON.stringify(type)}`)
     const own = Object.fromEntries(keywordsOf[type].filter(name => flat[name] !== undefined).map(name => [name, flat[name]]))
     switch (type) {
-      case 'integer': return { type, ...integerBounds(own) }
-      case 'number': return this.#number(own)
+      case 'integer': return this.#number(type, own, integerRange)
+      case 'number': return this.#number(type, own, numberRange)
       case 'string': return string(own)
       case 'array': return this.#array(own)
       case 'object': return this.#object(own)
@@ -181,11 +181,12 @@ class Normalizer {
     }
   }
 
-  /** @param {Schema} own */
-  #number(own) {
-    checkBounds(own)
-    if (!Object.keys(own).length) return { type: 'number' }
-    const rule = numberRange(own) ?? refuse('a number between these bounds')
+  /** @param {string} type @param {Schema} bounds @param {(bounds: Schema) => string | null} ruleOf */
+  #number(type, bounds, ruleOf) {
+    const wrong = Object.keys(bounds).find(name => typeof bounds[name] !== 'number')
+    if (wrong) refuse(`${wrong} must be a number`)
+    if (!Object.keys(bounds).length) return { type }
+    const rule = ruleOf(bounds) ?? refuse(`no ${type} within ${JSON.stringify(bounds)} can be told`)
     const stands = `${this.#mark}${this.rules.size}`
     this.rules.set(stands, rule)
     return { const: stands }
@@ -268,20 +269,6 @@ const isOf = (value, type) => type === 'integer' ? Number.isInteger(value) : typ
 
 /** @param {unknown} a @param {unknown} b */
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b)
-
-/** @param {Schema} own */
-function checkBounds(own) {
-  const wrong = Object.keys(own).find(name => typeof own[name] !== 'number')
-  if (wrong) refuse(`${wrong} must be a number`)
-}
-
-/** @param {Schema} own */
-function integerBounds(own) {
-  checkBounds(own)
-  const low = Math.max(Math.ceil(own.minimum ?? -Infinity), Math.floor(own.exclusiveMinimum ?? -Infinity) + 1)
-  const high = Math.min(Math.floor(own.maximum ?? Infinity), Math.ceil(own.exclusiveMaximum ?? Infinity) - 1)
-  return { ...Number.isFinite(low) && { minimum: low }, ...Number.isFinite(high) && { maximum: high } }
-}
 
 /** @param {Schema} own */
 function string({ pattern, format, ...lengths }) {

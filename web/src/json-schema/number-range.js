@@ -1,13 +1,13 @@
 /**
- * Numbers within bounds as a rule of a grammar. The grammar library's own lets 1.7 pass as at most 1.
+ * Numbers within bounds as a rule of a grammar. The grammar library's own lets 1.7 pass as at most 1, and 3 as at least 4.
  *
  * @typedef {import('./normalize.js').Schema} Schema
  */
 
-/** Decimals at most, unless a bound has more: few enough that no text is rounded to the other side of a bound. */
+/** Decimals at most, unless a bound has more. */
 const DECIMALS = 6
 
-/** So many digits a double tells apart. */
+/** So many digits a double tells apart: with more a text could be rounded to the other side of a bound. */
 const MOST_DIGITS = 15
 
 /**
@@ -18,8 +18,10 @@ export function numberRange({ minimum, exclusiveMinimum, maximum, exclusiveMaxim
   const bounds = [minimum, exclusiveMinimum, maximum, exclusiveMaximum].filter(bound => bound !== undefined)
   const texts = bounds.map(String)
   if (!texts.every(text => /^-?\d+(\.\d+)?$/.test(text))) return null
-  const decimals = Math.max(DECIMALS, ...texts.map(text => text.split('.')[1]?.length ?? 0))
-  if (texts.some(text => text.replace('-', '').split('.')[0].length + decimals > MOST_DIGITS)) return null
+  const before = Math.max(...texts.map(text => text.replace('-', '').split('.')[0].length))
+  const needed = Math.max(1, ...texts.map(text => text.split('.')[1]?.length ?? 0))
+  if (before + needed > MOST_DIGITS) return null
+  const decimals = Math.max(needed, Math.min(DECIMALS, MOST_DIGITS - before))
   // On the grid of these decimals everything is a whole number, and a bound that is excluded is the next one.
   const low = larger(scaled(minimum, decimals), scaled(exclusiveMinimum, decimals, 1n))
   const high = smaller(scaled(maximum, decimals), scaled(exclusiveMaximum, decimals, -1n))
@@ -27,6 +29,24 @@ export function numberRange({ minimum, exclusiveMinimum, maximum, exclusiveMaxim
   if (high === null || high >= 0n) choices.push(...unsigned(low !== null && low > 0n ? low : 0n, high, decimals))
   if (low === null || low < 0n) {
     const negative = unsigned(high !== null && high < 0n ? -high : 0n, low === null ? null : -low, decimals)
+    choices.push(...negative.map(choice => `"-" (${choice})`))
+  }
+  return choices.length ? choices.join(' | ') : null
+}
+
+/**
+ * Whole numbers.
+ *
+ * @param {Schema} bounds
+ * @returns {string | null}
+ */
+export function integerRange({ minimum, exclusiveMinimum, maximum, exclusiveMaximum }) {
+  const lowest = Math.max(Math.ceil(minimum ?? -Infinity), Math.floor(exclusiveMinimum ?? -Infinity) + 1)
+  const highest = Math.min(Math.floor(maximum ?? Infinity), Math.ceil(exclusiveMaximum ?? Infinity) - 1)
+  const [low, high] = [lowest, highest].map(bound => Number.isFinite(bound) ? BigInt(bound) : null)
+  const choices = high !== null && high < 0n ? [] : whole(low !== null && low > 0n ? low : 0n, high)
+  if (low === null || low < 0n) {
+    const negative = whole(high !== null && high < 0n ? -high : 1n, low === null ? null : -low)
     choices.push(...negative.map(choice => `"-" (${choice})`))
   }
   return choices.length ? choices.join(' | ') : null
@@ -80,7 +100,7 @@ function whole(low, high) {
   for (let length = String(low).length; high === null || length <= String(high).length; length++) {
     const most = 10n ** BigInt(length) - 1n
     if (high === null && length > String(low).length) {
-      choices.push(`[1-9] [0-9]{${length - 1},${MOST_DIGITS}}`)
+      choices.push(`[1-9] [0-9]{${length - 1},${Math.max(length, MOST_DIGITS) - 1}}`)
       break
     }
     const end = high === null || most < high ? most : high
