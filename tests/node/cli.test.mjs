@@ -7,7 +7,7 @@ import { after, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 import { Itera } from '../../web/src/index.js'
-import { itera, iteraJson } from './support/cli.mjs'
+import { heapFault, itera, iteraJson } from './support/cli.mjs'
 import { addToMetadata } from './support/rewrite-gguf.mjs'
 
 const model = fileURLToPath(new URL('../../models/story-boot-q8_0.gguf', import.meta.url))
@@ -98,6 +98,12 @@ describe('itera chat', () => {
     const { code, stderr } = await itera(['chat', '-m', file('refuses.gguf'), '-n', '5'], { input: 'Hello\n' })
     assert.match(stderr, /\(template\)/)
     assert.equal(code, 1)
+  })
+
+  it('ends when its worker had no memory left', async () => {
+    const { code, stderr } = await itera(['chat', '-m', model], { input: 'Hello\nMore\nAnd more\n', env: heapFault })
+    assert.equal(code, 1)
+    assert.equal(stderr.match(/^itera: .*memory/gm)?.length, 2, `told where the answer would be, and at the end: ${stderr}`)
   })
 })
 

@@ -7,7 +7,7 @@ import { IteraError } from '../../web/src/errors.js'
 import { HttpError, toHttpError } from '../../web/bin/serve/errors.js'
 import { ModelHolder } from '../../web/bin/serve/holder.js'
 import { Queue } from '../../web/bin/serve/queue.js'
-import { itera } from './support/cli.mjs'
+import { heapFault, itera } from './support/cli.mjs'
 import { startServer, storyModel, until } from './support/itera-server.mjs'
 
 const user = content => [{ role: 'user', content }]
@@ -282,28 +282,52 @@ describe('errors of the runtime', () => {
   }
 })
 
-describe('a model whose worker crashes', () => {
-  const crashed = () => Promise.reject(new IteraError('crashed', 'the worker crashed'))
-  const alive = { memoryBytes: async () => 1, dispose() {} }
+describe('a model whose worker is lost', () => {
+  const alive = { error: null, memoryBytes: async () => 1, dispose() {} }
+  const lost = code => {
+    const error = new IteraError(code, 'the worker crashed')
+    return { ...alive, error, memoryBytes: () => Promise.reject(error) }
+  }
 
-  it('is loaded again, and requests are told to come back until it is there', async () => {
-    const lines = []
-    let finish
-    const loads = [async () => ({ memoryBytes: crashed, dispose() {} }), () => new Promise(resolve => { finish = () => resolve(alive) })]
-    const holder = await ModelHolder.load(() => loads.shift()(), line => lines.push(line))
-    assert.ok(holder.ready)
-    const checking = holder.check()
-    await until(() => !holder.ready)
-    assert.throws(() => holder.model, { status: 503, code: 'loading' })
-    await holder.check()                                // one at a time
-    finish()
-    await checking
-    assert.equal(holder.model, alive)
-    assert.equal(lines.length, 1)
+  for (const code of ['crashed', 'memory']) {
+    it(`is loaded again, and requests are told to come back until it is there: ${code}`, async () => {
+      const lines = []
+      let finish
+      const loads = [async () => lost(code), () => new Promise(resolve => { finish = () => resolve(alive) })]
+      const holder = await ModelHolder.load(() => loads.shift()(), line => lines.push(line))
+      assert.ok(holder.ready)
+      const checking = holder.check()
+      await until(() => !holder.ready)
+      assert.throws(() => holder.model, { status: 503, code: 'loading' })
+      await holder.check()                              // one at a time
+      finish()
+      await checking
+      assert.equal(holder.model, alive)
+      assert.equal(lines.length, 1)
+    })
+  }
+
+  it('is told from one that was disposed of, and from one that only has no memory for a call', async () => {
+    for (const model of [lost('disposed'), { ...lost('memory'), error: null }]) {
+      const loads = [async () => model]
+      const holder = await ModelHolder.load(() => loads.shift()(), () => {})
+      await holder.check()
+      assert.equal(holder.model, model)
+    }
+  })
+
+  it('is loaded again after its worker had no memory left', async t => {
+    const server = await startServer([], { env: heapFault })
+    t.after(() => server.close())
+    const ask = () => server.post('/v1/completions', { prompt: 'Once', max_tokens: 3 })
+    const first = await ask()
+    assert.deepEqual([first.status, (await first.json()).error.code], [503, 'memory'])
+    await until(async () => (await ask()).status === 200)
+    assert.match(server.stderr, /loading the model again/)
   })
 
   it('that cannot be loaded is tried again with the next request', async () => {
-    const loads = [async () => ({ memoryBytes: crashed, dispose() {} }), () => Promise.reject(new Error('gone')), async () => alive]
+    const loads = [async () => lost('crashed'), () => Promise.reject(new Error('gone')), async () => alive]
     const lines = []
     const holder = await ModelHolder.load(() => loads.shift()(), line => lines.push(line))
     await holder.check()

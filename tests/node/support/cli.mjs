@@ -1,17 +1,23 @@
 // Runs the command line the way a user does.
 import { spawn } from 'node:child_process'
+import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 
 const program = fileURLToPath(new URL('../../../web/bin/itera.mjs', import.meta.url))
 
+/** With these variables the first worker of a program runs out of memory when it generates. */
+export const heapFault = {
+  ITERA_FAULT: 'heap', NODE_OPTIONS: `--max-old-space-size=48 --import ${new URL('fault.mjs', import.meta.url)}`,
+}
+
 /**
  * @param {string[]} args
- * @param {{ input?: string, cwd?: string, stdout?: number, onStdout?: (text: string, child: import('node:child_process').ChildProcess) => void }} [options]  stdout: an open file instead of what is given back
+ * @param {{ input?: string, cwd?: string, env?: Record<string, string>, stdout?: number, onStdout?: (text: string, child: import('node:child_process').ChildProcess) => void }} [options]  stdout: an open file instead of what is given back
  * @returns {Promise<{ code: number | null, stdout: string, stderr: string }>}
  */
-export function itera(args, { input = '', cwd, stdout: target, onStdout } = {}) {
+export function itera(args, { input = '', cwd, env, stdout: target, onStdout } = {}) {
   return new Promise(resolve => {
-    const child = spawn(process.execPath, [program, ...args], { cwd, stdio: ['pipe', target ?? 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [program, ...args], { cwd, env: { ...process.env, ...env }, stdio: ['pipe', target ?? 'pipe', 'pipe'] })
     let stdout = ''
     let stderr = ''
     child.stdout?.setEncoding('utf8').on('data', text => {

@@ -88,7 +88,7 @@ async function converse(model, chat) {
         failed = true
         const { message, code } = /** @type {import('../../types.d.ts').IteraError} */ (error)
         process.stderr.write(`\nitera: ${message} (${code})\n`)
-        if (code === 'crashed' || code === 'disposed') throw error
+        if (model.error) throw error
       } finally {
         answering = null
       }

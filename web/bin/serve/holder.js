@@ -2,7 +2,7 @@ import { HttpError } from './errors.js'
 
 /** @typedef {import('../../src/model.js').Model} Model */
 
-/** The model of a server, loaded again when its worker has crashed. */
+/** The model of a server, loaded again when its worker is lost. */
 export class ModelHolder {
   /** @type {Model | null} */
   #model
@@ -39,10 +39,12 @@ export class ModelHolder {
     try {
       if (model) await model.memoryBytes()
       else if (!this.#loading) await this.#revive()
-    } catch (error) {
-      if (/** @type {any} */ (error)?.code !== 'crashed' || this.#model !== model) return
+    } catch {
+      // Whatever the call died of: it is the model that says whether it was the last one.
+      const lost = model?.error
+      if (!lost || lost.code === 'disposed' || this.#model !== model) return
       this.#model = null
-      this.#print(`${/** @type {Error} */ (error).message}; loading the model again`)
+      this.#print(`${lost.message}; loading the model again`)
       await this.#revive()
     }
   }
