@@ -1,6 +1,8 @@
 // `itera serve` as HTTP: what it refuses and how, who may ask, whose turn it is, and how it ends.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { request } from 'node:http'
+import { connect } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 
 import { IteraError } from '../../web/src/errors.js'
@@ -249,6 +251,34 @@ describe('itera serve, told to end', () => {
     server.child.kill('SIGINT')
     const last = JSON.parse((await events(response)).at(-1))
     assert.equal(last.error.code, 'shutting_down')
+    assert.equal(await server.exited, 0)
+  })
+
+  /** A client that has sent the half of its request, which the server has begun to read. */
+  async function halfRequest(server) {
+    const client = connect(Number(new URL(server.url).port), '127.0.0.1')
+    client.on('error', () => {})
+    client.write('POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n' +
+      'Expect: 100-continue\r\n\r\n')
+    await once(client, 'data')
+    client.write('{"prompt":')
+  }
+
+  it('does not wait for a client that never finishes its request', { timeout: 30_000 }, async t => {
+    const server = await startServer(['--grace', '0'])
+    t.after(() => server.close())
+    await halfRequest(server)
+    server.child.kill('SIGTERM')
+    assert.equal(await server.exited, 0)
+  })
+
+  it('ends at once when told a second time', { timeout: 30_000 }, async t => {
+    const server = await startServer(['--grace', '1000'])
+    t.after(() => server.close())
+    await halfRequest(server)
+    server.child.kill('SIGTERM')
+    await until(() => raw(`${server.url}/health`, { agent: false }).then(() => false, () => true))
+    server.child.kill('SIGTERM')
     assert.equal(await server.exited, 0)
   })
 

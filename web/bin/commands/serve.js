@@ -55,6 +55,9 @@ export const options = {
 
 const MIB = 1 << 20
 
+/** How long clients may take to hear that their answer was cut off, in ms. */
+const LAST_WORDS = 1000
+
 /** @param {import('../options.js').Values} values @param {string[]} positionals */
 export async function run(values, positionals) {
   noMore(positionals)
@@ -103,10 +106,12 @@ export async function run(values, positionals) {
     const ended = once(server, 'close')
     server.close()
     server.closeIdleConnections()
-    const timer = setTimeout(abortAll, grace * 1000)
-    interrupted().then(abortAll)
+    // A client that neither finishes its request nor reads its answer would keep the server for ever.
+    const giveUp = () => server.closeAllConnections()
+    const timers = [setTimeout(abortAll, grace * 1000), setTimeout(giveUp, grace * 1000 + LAST_WORDS)]
+    interrupted().then(giveUp)
     await ended
-    clearTimeout(timer)
+    timers.forEach(clearTimeout)
   } finally {
     server.closeAllConnections()
     holder.dispose()

@@ -67,7 +67,11 @@ export function apiRoutes({ id, model, queue, metrics, state }) {
       if (usage && !showUsage) continue
       const event = { ...chunk, model: id, ...showUsage && { usage } }
       if (!response.write(`data: ${JSON.stringify(event)}\n\n`)) {
-        await once(response, 'drain', { signal: AbortSignal.any([signal, AbortSignal.timeout(STALL)]) })
+        const stalled = AbortSignal.timeout(STALL)
+        await once(response, 'drain', { signal: AbortSignal.any([signal, stalled]) }).catch(error => {
+          if (stalled.aborted) response.destroy()       // it would not read about the end either
+          throw error
+        })
       }
     }
     if (signal.aborted) throw new HttpError(503, 'shutting_down', 'the answer was cut off')
