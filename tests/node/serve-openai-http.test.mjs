@@ -283,7 +283,7 @@ describe('itera serve, told to end', () => {
   })
 
   it('says what is wrong with its command line', async () => {
-    for (const args of [['--port', 'x'], ['--parallel', '0'], ['more']]) {
+    for (const args of [['--port', 'x'], ['--parallel', '0'], ['--api-key', ''], ['more']]) {
       const { code, stderr } = await itera(['serve', '-m', storyModel, ...args])
       assert.equal(code, 2, stderr)
     }

@@ -9,6 +9,7 @@ import { ModelHolder } from '../serve/holder.js'
 import { createHttpServer, isLoopback } from '../serve/http.js'
 import { Metrics } from '../serve/metrics.js'
 import { Queue } from '../serve/queue.js'
+import { UsageError } from '../usage.js'
 
 export const usage = `
 usage: itera serve -m MODEL [options]
@@ -62,6 +63,7 @@ const LAST_WORDS = 1000
 export async function run(values, positionals) {
   noMore(positionals)
   const { host = '127.0.0.1' } = values
+  if (values['api-key'] === '') throw new UsageError('--api-key is empty')
   const apiKey = values['api-key'] ?? (process.env.ITERA_API_KEY || undefined)
   const port = count(values, 'port', 8000)
   const cacheBytes = count(values, 'cache-mib', 128) * MIB
