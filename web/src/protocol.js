@@ -63,7 +63,8 @@ export const Request = Object.freeze({
 export const Event = Object.freeze({
   /** What helper.js wants to know: the main thread is to start one more thread of the engine, and to say so. */
   helper: 'helper',
-  /** { loaded, total }: bytes; total is undefined until it is known. */
+  /** { loaded, total, cached?, resumed?, status?, cacheError? }: bytes and where they come from; total is undefined until it
+   * is known. */
   progress: 'progress',
   /** { text, token?, logprob?, top? }: one generated token. */
   piece: 'piece',
