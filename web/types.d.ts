@@ -304,8 +304,7 @@ export interface ModelInfo {
   eosToken: number | null
 }
 
-export class Chat {
-  private constructor()
+export interface Chat {
   /** Settled once a `restore` or `pack` is there, at once without; rejected with code 'snapshot' when it does not fit. */
   readonly ready: Promise<void>
   /** The conversation so far; a copy. */
@@ -331,8 +330,7 @@ export class Chat {
   dispose(): void
 }
 
-export class Model {
-  private constructor()
+export interface Model {
   readonly info: ModelInfo
   /** Figures of the last generation that ended. */
   readonly lastStats: Stats | null

@@ -11,7 +11,7 @@ let shop
 before(async () => { shop = await workshop('package') })
 
 /** A program that uses what the types promise, and what they must refuse. */
-const program = `import { benchmark, Itera, IteraError, type Chat, type ErrorCode, type Model, type Piece, type Stats } from 'itera-lite'
+const program = `import { benchmark, Itera, IteraError, Chat, type ErrorCode, Model, type Piece, type Stats } from 'itera-lite'
 import { Itera as Inline } from 'itera-lite/inline'
 
 export async function story(source: string | File): Promise<Stats> {
@@ -41,8 +41,10 @@ export const speed: Promise<number> = benchmark('story.gguf').then(({ decode_tps
 void Itera.load('story.gguf', { onprogress: () => {} })
 // @ts-expect-error a code that does not exist
 new IteraError('oops', 'x')
-// @ts-expect-error a model comes from load()
-new (null as unknown as typeof Model)()
+// @ts-expect-error a model comes from load(), and is no value here
+export const model = Model
+// @ts-expect-error nor is a conversation
+export const chat = Chat
 `
 
 /** @param {string} module @param {string} moduleResolution */
