@@ -105,6 +105,11 @@ describe('an abort', () => {
     })
   }
 
+  it('follows when onProgress throws, and the caller gets what it threw', async () => {
+    const mine = new Error('mine')
+    await assert.rejects(Itera.load(story, { onProgress: () => { throw mine } }), error => error === mine)
+  })
+
   it('ends a load from a file, before it and at every piece', async () => {
     const threads = countThreads()
     await assert.rejects(Itera.load(story, { signal: AbortSignal.abort() }), { code: 'aborted' })

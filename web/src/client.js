@@ -173,7 +173,16 @@ export class Client {
   #receive({ id, event, data, result, error }) {
     const pending = this.#pending.get(id)
     if (!pending) return
-    if (event) return pending.onEvent?.(event, data)
+    if (event) {
+      try {
+        pending.onEvent?.(event, data)
+      } catch (error) {                                 // of the caller's own function: the caller is told
+        this.#abort(id)
+        this.#settle(id)
+        pending.reject(/** @type {any} */ (error))
+      }
+      return
+    }
     this.#settle(id)
     if (!error) return pending.resolve(result)
     const failure = new IteraError(error.code, error.message)
