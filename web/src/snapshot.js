@@ -168,9 +168,12 @@ function isPlace(place, tokens, characters, isTokens) {
 
 /** @param {SavedChat} saved @returns {SavedChat} */
 function checkOptions(saved) {
-  const options = infinitiesFromText(saved.options)
+  const given = infinitiesFromText(saved.options)
+  // Nothing else: a file must not bring what only a caller may ask for.
+  let options = {}
   try {
-    completeOptions(options)
+    const known = Object.keys(completeOptions(given))
+    options = Object.fromEntries(Object.entries(given).filter(([name]) => known.includes(name)))
   } catch (error) {
     throw bad(`the saved conversation has a bad option: ${/** @type {Error} */ (error).message}`)
   }
