@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto'
 import { copyFileSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { check } from './chat/check.mjs'
 import { Itera } from '../../web/src/index.js'
 import { parseRun, writeLossChart } from './chart.mjs'
 
@@ -41,11 +42,12 @@ children, but what it makes of a beginning is not checked by anybody.`,
     make: 'data base teachers imagine story chat cards',
     summary: 'A small talker and storyteller: it chats in simple words, tells a story about what you ask for, and says so when it does not know.',
     data: `What itera-story learnt from (its card says what that is), then: lessons of our own (\`recipes/chat/lessons.mjs\`); stories of the
-same sources as answers to requests (\`recipes/chat/story-requests.mjs\`); Microsoft's chit-chat questions (MIT), ChatterBot's corpus
+same sources as answers to requests, some with another animal or name in the place of theirs (\`recipes/chat/story-requests.mjs\`); Microsoft's chit-chat questions (MIT), ChatterBot's corpus
 (BSD-3-Clause), short answers of databricks-dolly-15k (CC BY-SA 3.0) and of OpenTriviaQA (CC BY-SA 4.0).`,
-    limits: `Thirteen million parameters know next to nothing: facts outside of the commonest are wrong or made up, sums go wrong beyond small
-numbers, and a long conversation loses its thread. It may contradict itself about what it is. It was not taught to refuse anything beyond
+    limits: `Thirteen million parameters know next to nothing: facts outside of the commonest are wrong or made up, sums go wrong beyond ten
+plus ten, a story may turn to something else than what was asked for, and a long conversation loses its thread. It may contradict itself about what it is. It was not taught to refuse anything beyond
 what it does not know. Do not rely on anything it says.`,
+    checked: true,
   },
   micro: {
     title: 'itera-micro', ship: 'q4_0', stages: ['micro'], make: 'data base teachers imagine story micro cards',
@@ -78,6 +80,12 @@ function quantizationTable({ exact, rows }, whole, ship) {
   const line = (type, bytes, bits) => `| ${type} | ${thousands(bytes)} | ${bits.toFixed(5)} | ${(100 * (bits / exact.bits_per_byte - 1)).toFixed(2)}% |`
   return ['| type | bytes | bits per byte | loss |', '| --- | --- | --- | --- |', line('as trained', statSync(whole).size, exact.bits_per_byte),
     ...rows.map(({ type, bytes, bits }) => line(type === ship ? `**${type}** (this file)` : type, bytes, bits))].join('\n')
+}
+
+/** @param {Awaited<ReturnType<typeof check>>} counts */
+function counted({ stories, onSubject, sums, right, temperature }) {
+  return `Counted by \`node models/recipes/chat/check.mjs\`, temperature ${temperature}: of ${stories} stories about one of forty subjects ${onSubject}
+have it twice or more beyond the line that introduces them; of the ${sums} sums up to ten plus ten ${right} are right.`
 }
 
 /** What the trainer was told and how long it took. @param {string[]} stages */
@@ -140,6 +148,7 @@ async function write(id) {
   const model = await Itera.load(shipped)
   const text = await outputs(id, model)
   model.dispose()
+  const limits = card.checked ? `${card.limits}\n\n${counted(await check(shipped))}` : card.limits
   const compute = [...training(card.teachers ?? []), ...runs].map(({ name, steps, tokensPerStep, seconds, seed }) =>
     `\`recipes/${name}.conf\`: ${thousands(steps)} steps, ${(steps * tokensPerStep / 1e6).toFixed(1)} M tokens, ${Math.round(seconds / 60)} minutes, seed ${seed}`).join('; ')
   const bits = measured.rows.find(({ type }) => type === card.ship).bits
@@ -172,7 +181,7 @@ ${quantizationTable(measured, whole, card.ship)}
 
 ## Limits
 
-${card.limits}
+${limits}
 
 ${text}
 `)

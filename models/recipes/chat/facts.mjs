@@ -268,27 +268,23 @@ function calendar() {
   return facts
 }
 
-/** @returns {Fact[]} */
+/**
+ * Sums, asked in words and in digits. The answer says the whole sum again: that is easier to learn than the bare number.
+ * @returns {Fact[]}
+ */
 function sums() {
   /** @type {Fact[]} */
   const facts = []
-  for (let a = 0; a <= 10; a++) {
-    for (let b = 0; b <= 10; b++) {
-      const sum = a + b
-      facts.push([
-        [`What is ${NUMBERS[a]} plus ${NUMBERS[b]}?`, `What is ${a} plus ${b}?`, `What is ${a} + ${b}?`, `How much is ${NUMBERS[a]} and ${NUMBERS[b]}?`, `${a} + ${b} = ?`, `What's ${a} plus ${b}?`, `How much is ${a} plus ${b}?`],
-        [`${upper(NUMBERS[a])} plus ${NUMBERS[b]} is ${NUMBERS[sum]}.`, `It is ${NUMBERS[sum]}.`, `${a} plus ${b} is ${sum}.`, `The answer is ${sum}.`],
-      ])
-      if (b <= a) facts.push([
-        [`What is ${NUMBERS[a]} minus ${NUMBERS[b]}?`, `What is ${a} minus ${b}?`, `What is ${a} - ${b}?`, `How much is ${a} minus ${b}?`, `Take ${NUMBERS[b]} from ${NUMBERS[a]}.`],
-        [`${upper(NUMBERS[a])} minus ${NUMBERS[b]} is ${NUMBERS[a - b]}.`, `It is ${NUMBERS[a - b]}.`, `${a} minus ${b} is ${a - b}.`],
-      ])
-      if (a <= 5 && b <= 4) facts.push([
-        [`What is ${NUMBERS[a]} times ${NUMBERS[b]}?`, `What is ${a} times ${b}?`, `What is ${a} x ${b}?`, `How much is ${a} times ${b}?`],
-        [`${upper(NUMBERS[a])} times ${NUMBERS[b]} is ${NUMBERS[a * b]}.`, `It is ${NUMBERS[a * b]}.`, `${a} times ${b} is ${a * b}.`],
-      ])
+  for (const written of [NUMBERS, NUMBERS.map((_, i) => String(i))]) {
+    for (let a = 0; a <= 10; a++) {
+      for (let b = 0; b <= 10; b++) {
+        const [x, y] = [written[a], written[b]]
+        facts.push([[`What is ${x} plus ${y}?`, `What is ${x} + ${y}?`, `How much is ${x} and ${y}?`, `${x} + ${y} = ?`, `What's ${x} plus ${y}?`, `How much is ${x} plus ${y}?`], [`${upper(x)} plus ${y} is ${written[a + b]}.`]])
+        if (b <= a) facts.push([[`What is ${x} minus ${y}?`, `What is ${x} - ${y}?`, `How much is ${x} minus ${y}?`, `Take ${y} from ${x}.`], [`${upper(x)} minus ${y} is ${written[a - b]}.`]])
+        if (a <= 5 && b <= 4) facts.push([[`What is ${x} times ${y}?`, `What is ${x} x ${y}?`, `How much is ${x} times ${y}?`], [`${upper(x)} times ${y} is ${written[a * b]}.`]])
+      }
+      if (a < 10) facts.push([[`What comes after ${written[a]}?`, `Which number comes after ${written[a]}?`, `What number is after ${written[a]}?`], [`After ${written[a]} comes ${written[a + 1]}.`]])
     }
-    if (a < 10) facts.push([[`What comes after ${NUMBERS[a]}?`, `Which number comes after ${a}?`, `What number is after ${NUMBERS[a]}?`], [`After ${NUMBERS[a]} comes ${NUMBERS[a + 1]}.`, `${upper(NUMBERS[a + 1])}.`]])
   }
   return facts
 }

@@ -6,7 +6,7 @@ import { CITIES, COUNTRIES, FACTS } from './facts.mjs'
 import {
   CHANGE, INTENTS, JOKE_ASKS, JOKES, NEXT, SHORTER, SLOTS, STORY_THANKS, STORY_WELCOME, UNKNOWN_ASKS, UNKNOWN_REASONS, UNKNOWN_SAYS, WHICH_STORY,
 } from './phrases.mjs'
-import { readStories } from './stories.mjs'
+import { introduced, readStories } from './stories.mjs'
 import { commandLine, document, generator, print, sentenceCase, typed, withSystem } from './text.mjs'
 
 /** @typedef {import('./text.mjs').Turn} Turn */
@@ -15,7 +15,7 @@ import { commandLine, document, generator, print, sentenceCase, typed, withSyste
 const { data, options } = commandLine()
 const random = generator(Number(options.seed))
 // Short enough that a conversation around a story fits a context of 512 tokens.
-const stories = readStories(data, options.books ?? 'build/train', 1000).filter(story => story.subjects.some(each => each.main))
+const stories = readStories(data, options.books ?? 'build/train', 1000).filter(story => story.subjects.some(each => each.opens))
 
 /**
  * The slots of a question and its answer, each filled once.
@@ -133,18 +133,19 @@ function shorter(text) {
 function storyChat() {
   let story = random.pick(stories)
   while (story.text.includes('"') && sentences(shorter(story.text)).some(each => (each.split('"').length - 1) % 2)) story = random.pick(stories)
-  const subject = random.pick(story.subjects.filter(each => each.main)).phrase
+  const subject = random.pick(story.subjects.filter(each => each.opens)).phrase
   /** @type {Turn[]} */
   const turns = []
   if (random.chance(0.4)) turns.push(...intent(random.pick(['greeting', 'howAreYou', 'greetingName'])))
   if (random.chance(0.35)) turns.push(...intent(random.pick(['sad', 'happy', 'bored', 'fine', 'tired', 'birthday', 'scared'])))
   const ask = random.pick([`Tell me a story about ${subject}.`, `Can you tell me a story about ${subject}?`, `Please tell me a story about ${subject}.`, `I want a story about ${subject}.`, `Tell me a short story about ${subject}.`, `Do you know a story about ${subject}?`, `A story about ${subject}, please.`, 'Tell me a story.', 'Yes, tell me a story, please.', 'A story, please.', `Yes, please! A story about ${subject}.`])
+  const about = ask.includes(subject) ? subject : ''
   const dice = random.next()
   if (dice < 0.5) {
     const [first, second] = halves(story.text)
-    turns.push(...pair(ask, first), ...pair(random.pick(NEXT), second))
+    turns.push(...pair(ask, introduced(random, about, first)), ...pair(random.pick(NEXT), second))
   } else {
-    turns.push(...pair(ask, story.text))
+    turns.push(...pair(ask, introduced(random, about, story.text)))
     if (dice < 0.75) turns.push(...pair(random.pick(SHORTER), shorter(story.text)))
     else if (dice < 0.85) turns.push(...pair(random.pick(['What was the story about?', 'Who was in the story?', 'What is the story about?', 'What was it about?']), random.pick([`It was about ${subject}.`, `The story was about ${subject}.`, `It is a story about ${subject}.`])))
     else if (dice < 0.92) turns.push(...pair(random.pick(NEXT), random.pick(['That was the end of the story. Do you want another one?', 'The story is over. Shall I tell you a new one?', 'That is all! I can tell you another story.'])))
@@ -198,7 +199,7 @@ add('one exchange of small talk', 3600, (() => {
 })())
 for (const kind of /** @type {(keyof typeof FACTS)[]} */ (Object.keys(FACTS))) {
   let next = 0
-  const times = { animals: 5, capitals: 14, colors: 12, books: 12, single: 12, calendar: 5, sums: 3 }[kind]
+  const times = { animals: 7, capitals: 14, colors: 12, books: 12, single: 12, calendar: 5, sums: 20 }[kind]
   add(`facts: ${kind}`, FACTS[kind].length * times, () => factOf(FACTS[kind][next++ % FACTS[kind].length]))
 }
 add('jokes', 400, joke)
@@ -206,5 +207,5 @@ add('what it cannot know', 1100, unknown)
 add('a story that is not there', 400, nothingBefore)
 add('a name remembered', 300, remembered)
 add('small talk of several turns', 2200, smallTalk)
-add('chats around a story', 3000, storyChat)
+add('chats around a story', 2400, storyChat)
 print(random.shuffle([...documents]), counts)

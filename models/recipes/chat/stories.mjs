@@ -2,12 +2,31 @@
 // enough, the name of its hero, and a clause such as "a girl who lost her red ball".
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { normalize, readDocuments } from './text.mjs'
+import { normalize, readDocuments, sentenceCase } from './text.mjs'
 
 /**
- * @typedef {{ phrase: string, plural: string, weight: number, main: boolean }} Subject a fox, foxes
+ * @typedef {{ phrase: string, plural: string, weight: number, main: boolean, opens: boolean }} Subject a fox, foxes;
+ *   main: it comes early, opens: in the first sentence or two
  * @typedef {{ text: string, subjects: Subject[], hero?: { kind: string, name: string }, clauses: string[] }} Story
+ * @typedef {import('./text.mjs').Generator} Generator
  */
+
+const BEFORE_SUBJECT = [
+  'Here is a story about {}.', 'Here is a story about {}.', 'Sure! Here is a story about {}.', 'Yes! This is a story about {}.', 'Of course. Here is a story about {}.', 'This story is about {}.',
+]
+const BEFORE_ANY = ['Here is a story for you.', 'Sure! Here is a story.', 'Of course! Here it is.', 'I would love to.', 'Yes, I know one.', 'Okay, listen.']
+
+/**
+ * A story as the answer to a request: most often a line that says what it is about stands before it, so that a small
+ * model has the subject close by when the story begins.
+ * @param {Generator} random
+ * @param {string} about what was asked for, or nothing
+ * @param {string} text
+ */
+export function introduced(random, about, text) {
+  if (!random.chance(about ? 0.9 : 0.3)) return text
+  return `${sentenceCase(random.pick(about ? BEFORE_SUBJECT : BEFORE_ANY).replace('{}', () => about))}\n${text}`
+}
 
 // With an article: a fox, an owl.
 const COUNTED = `fox dog cat puppy kitten bird duck duckling chick hen rooster chicken goose swan owl eagle parrot crow robin penguin
@@ -88,7 +107,7 @@ export function readStories(data, books, longest) {
   return texts.map((text, i) => ({
     text,
     ...heroOf(text),
-    subjects: found[i].map(({ key, phrase, plural, score, main }) => ({ phrase, plural, main, weight: score / (frequency.get(key) ?? 1) ** (CHARACTERS.has(key) ? 0.5 : 0.75) })),
+    subjects: found[i].map(({ key, phrase, plural, score, main, opens }) => ({ phrase, plural, main, opens, weight: score / (frequency.get(key) ?? 1) ** (CHARACTERS.has(key) ? 0.5 : 0.75) })),
   }))
 }
 
@@ -114,6 +133,7 @@ function subjectsOf(text) {
       phrase: many * 2 > count && plural ? plural : phrase,
       plural: many ? plural : '',
       main: first < 300,
+      opens: first < 120,
       score: Math.min(count, 8) * (first < 120 ? 3 : first < 300 ? 1.5 : 1),
     }))
 }
@@ -140,4 +160,45 @@ function heroOf(text) {
     }
   }
   return { hero: hero ? { kind: hero[2], name: hero[3] } : undefined, clauses }
+}
+
+// Who may take another's place in a story: most of them walk, talk and want something in one story or the other.
+const PLAYERS = `fox dog cat puppy kitten bird duck duckling hen rooster goose swan owl eagle parrot penguin mouse rat rabbit bunny hamster squirrel
+hedgehog mole beaver raccoon bear panda koala wolf lion tiger leopard zebra giraffe elephant rhino hippo monkey gorilla camel horse pony donkey cow
+pig piglet sheep lamb goat deer moose kangaroo frog toad turtle tortoise snake lizard crocodile dinosaur dragon unicorn monster ghost giant witch
+wizard fairy mermaid elf troll pirate knight king queen prince princess snail spider ant bee bug beetle ladybug butterfly caterpillar
+bat cricket clown robot alien doctor teacher farmer baker cook policeman fireman sailor captain snowman magician`.split(/\s+/)
+const NAMES = {
+  girl: 'Lily Lucy Mia Anna Emma Sara Sally Jane Amy Molly Ella Zoe Kate Rose Ruby Daisy Nora Ivy Clara Julia Eva Maya Lola Alice Nina Emily Grace Bella Rosa Marie'.split(' '),
+  boy: 'Tim Tom Ben Max Jack Sam Leo Bob Joe Dan Peter Paul Nick Adam Finn Oscar Henry Luke Mark David Noah Charlie Billy Jim Theo Felix Otto Hugo Simon Alex'.split(' '),
+}
+
+/**
+ * The story with another animal, person or name in the place of the one it is about, and what it is about then; nothing
+ * where that cannot be done. Told so, one story goes with many requests, and only the request says which it is.
+ * @param {Generator} random
+ * @param {Story} story
+ */
+export function recast(random, story) {
+  const { hero, text } = story
+  if (hero && (hero.kind === 'girl' || hero.kind === 'boy') && random.chance(0.4)) {
+    const name = random.pick(NAMES[hero.kind].filter(each => !text.includes(each)))
+    return { about: random.chance(0.3) ? name : `a ${hero.kind} named ${name}`, text: text.replace(new RegExp(`\\b${hero.name}\\b`, 'g'), name) }
+  }
+  const players = PLAYERS.filter(each => story.subjects.some(({ phrase, opens }) => opens && phrase === article(each)))
+  if (!players.length) return undefined
+  const old = random.pick(players)
+  const other = random.pick(PLAYERS.filter(each => !new RegExp(`\\b${each}`, 'i').test(text)))
+  const words = new RegExp(`\\b(an? )?((?:[a-z]+,? ){0,2}?)(${old}|${plural(old)})\\b`, 'gi')
+  return {
+    about: article(other),
+    text: text.replace(words, (_, an, between, word) => {
+      const many = word.toLowerCase() === plural(old) && plural(old) !== old
+      const now = many ? plural(other) : other
+      const cased = /^[A-Z]/.test(word) ? now[0].toUpperCase() + now.slice(1) : now
+      if (!an || between) return `${an ?? ''}${between}${cased}`
+      const form = article(other).startsWith('an') ? 'an ' : 'a '
+      return `${/^A/.test(an) ? form[0].toUpperCase() + form.slice(1) : form}${cased}`
+    }),
+  }
 }

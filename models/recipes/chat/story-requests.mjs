@@ -1,9 +1,9 @@
-// Requests for a story and the story that answers them: the subject asked for truly is in the story, and subjects
-// that few stories have are asked for more often.
+// Requests for a story and the story that answers them: the subject asked for truly is in the story, most often in its
+// first sentence, and subjects that few stories have are asked for more often.
 //
 //     node models/recipes/chat/story-requests.mjs ../shared/data --books build/train > build/train/story-requests.txt
-import { commandLine, document, generator, print, sentenceCase, typed, withSystem } from './text.mjs'
-import { readStories } from './stories.mjs'
+import { commandLine, document, generator, print, typed, withSystem } from './text.mjs'
+import { introduced, readStories, recast } from './stories.mjs'
 
 /** @typedef {import('./stories.mjs').Story} Story */
 /** @typedef {import('./text.mjs').Generator} Generator */
@@ -47,11 +47,6 @@ const ANY = [
   'Could you tell me a story?', 'Tell me your favorite story.', 'Make up a story for me.', 'Once upon a time', 'Tell me something fun.', 'I would like a story.', 'One more story, please.',
   'What story do you know?', 'Let us have a story.', 'A story, please.', 'Tell a story for my daughter.', 'Tell a story to my son.', 'Tell me a happy story.', 'Surprise me with a story.',
 ]
-const BEFORE_SUBJECT = [
-  'Here is a story about {}.', 'Here is a story about {}.', 'Sure! Here is a story about {}.', 'Yes! This is a story about {}.', 'Of course. Here is a story about {}.', 'This story is about {}.',
-]
-const BEFORE_ANY = ['Here is a story for you.', 'Sure! Here is a story.', 'Of course! Here it is.', 'I would love to.', 'Yes, I know one.', 'Okay, listen.']
-
 /**
  * What to ask for, and what the story is then said to be about.
  * @param {Generator} random
@@ -61,13 +56,14 @@ const BEFORE_ANY = ['Here is a story for you.', 'Sure! Here is a story.', 'Of co
 function subject(random, story, used) {
   const { hero, clauses } = story
   const dice = random.next()
-  if (clauses.length && dice < 0.24) return random.pick(clauses.filter(each => / (lost|found|forgot|broke) /.test(each)).concat(clauses))
-  if (hero && dice < 0.29) return random.chance(0.5) ? hero.name : `a ${hero.kind} named ${hero.name}`.replace(/^a (?=[aeio])/, 'an ')
+  if (clauses.length && dice < 0.16) return random.pick(clauses.filter(each => / (lost|found|forgot|broke) /.test(each)).concat(clauses))
+  if (hero && dice < 0.2) return random.chance(0.5) ? hero.name : `a ${hero.kind} named ${hero.name}`.replace(/^a (?=[aeio])/, 'an ')
   const free = story.subjects.filter(({ phrase }) => !used.has(phrase))
-  const first = draw(random, free)
+  const opening = free.filter(({ opens }) => opens)
+  const first = draw(random, opening.length && random.chance(0.92) ? opening : free)
   if (!first) return clauses.find(each => !used.has(each)) ?? ''
-  const others = free.filter(({ phrase, main }) => main && phrase !== first.phrase)
-  if (first.main && others.length && random.chance(0.12)) return `${first.phrase} and ${draw(random, others)?.phrase}`
+  const others = free.filter(({ phrase, opens }) => opens && phrase !== first.phrase)
+  if (first.opens && others.length && random.chance(0.1)) return `${first.phrase} and ${draw(random, others)?.phrase}`
   return first.plural && random.chance(0.4) ? first.plural : first.phrase
 }
 
@@ -105,14 +101,26 @@ const { data, options } = commandLine()
 const random = generator(Number(options.seed))
 const stories = readStories(data, options.books ?? 'build/train', 1800)
 /** @type {Record<string, number>} */
-const counts = { stories: stories.length, 'asked for a subject': 0, 'asked for any story': 0, 'with an opening sentence': 0 }
+const counts = { stories: stories.length, 'asked for a subject': 0, 'asked for any story': 0, 'with another in its place': 0 }
 /** @type {Map<string, number>} */
 const asked = new Map()
 /** @type {string[]} */
 const documents = []
+
+/**
+ * @param {string} question
+ * @param {string} about
+ * @param {string} text
+ */
+function add(question, about, text) {
+  documents.push(document(withSystem(random, [{ role: 'user', text: question }, { role: 'assistant', text: introduced(random, about, text) }])))
+}
+
 for (const story of stories) {
   /** @type {Set<string>} */
   const used = new Set()
+  const opens = story.subjects.some(each => each.opens)
+  if (!opens && !story.clauses.length && random.chance(0.6)) continue
   const rare = Math.max(0, ...story.subjects.map(({ weight }) => weight))
   const times = story.text.length > 1200 ? 1 : rare > 0.8 ? 3 : 2
   for (let time = 0; time < times; time++) {
@@ -120,13 +128,14 @@ for (const story of stories) {
     if (!about && time) continue
     used.add(about)
     for (const part of about.split(' and ')) asked.set(part, (asked.get(part) ?? 0) + 1)
-    const opening = random.chance(0.15) ? sentenceCase(random.pick(about ? BEFORE_SUBJECT : BEFORE_ANY).replace('{}', () => about)) : ''
     counts[about ? 'asked for a subject' : 'asked for any story']++
-    if (opening) counts['with an opening sentence']++
-    documents.push(document(withSystem(random, [
-      { role: 'user', text: about ? request(random, story, about) : typed(random, random.pick(ANY)) },
-      { role: 'assistant', text: opening ? `${opening}\n${story.text}` : story.text },
-    ])))
+    add(about ? request(random, story, about) : typed(random, random.pick(ANY)), about, story.text)
+  }
+  for (let time = 0; time < 2 && story.text.length < 1000; time++) {
+    const other = recast(random, story)
+    if (!other) break
+    counts['with another in its place']++
+    add(request(random, { ...story, text: other.text }, other.about), other.about, other.text)
   }
 }
 counts['distinct subjects'] = asked.size
