@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 import { Itera } from '../../web/src/index.js'
+import { Request } from '../../web/src/protocol.js'
 import { itera, iteraJson } from './support/cli.mjs'
 import { deviation, largest, variants } from './support/engine.mjs'
 import { collect, openLocal } from './support/local-model.mjs'
@@ -237,12 +239,16 @@ describe('saving and packing in a worker', () => {
   /** @type {Awaited<ReturnType<typeof Itera.load>>} */
   let model
   let folder = ''
+  const server = createServer()
   before(async () => {
     model = await Itera.load(await withTemplate(files['story-boot']))
     folder = await mkdtemp(path.join(tmpdir(), 'itera-snapshot-'))
+    await new Promise(resolve => { server.listen(0, '127.0.0.1', resolve) })
   })
   after(async () => {
     model.dispose()
+    server.close()
+    server.closeAllConnections()
     await rm(folder, { recursive: true })
   })
 
@@ -261,6 +267,28 @@ describe('saving and packing in a worker', () => {
     await assert.rejects(model.restore(path.join(folder, 'none')), { code: 'not-found' })
     await assert.rejects(model.restore(new Blob(['nothing'])), { code: 'snapshot' })
     await assert.rejects(collect(model.chat({ restore: new Blob(['nothing']) }).send('a')), { code: 'snapshot' })
+  })
+
+  it('is not opened any more once its conversation was disposed of', async () => {
+    const sessions = async () => (await model.call(Request.memory, {})).sessions
+    const chat = model.chat(hot)
+    await collect(chat.send('A fox.'))
+    const bytes = Buffer.from(await (await chat.save()).arrayBuffer())
+    const before = await sessions()
+    let answer = () => {}
+    const asked = new Promise(resolve => {
+      server.once('request', (_, response) => {
+        answer = () => response.end(bytes)
+        resolve()
+      })
+    })
+    const late = model.chat({ restore: `http://127.0.0.1:${server.address().port}/chat.itera` })
+    await asked
+    late.dispose()
+    answer()
+    await assert.rejects(late.ready, { code: 'aborted' })
+    assert.equal(await sessions(), before)
+    chat.dispose()
   })
 
   it('writes each file into the memory of the one before, and every file stays what it was', async t => {

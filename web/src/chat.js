@@ -23,6 +23,7 @@ export class Chat {
   /** @type {import('./chat-session.js').ChatLimits} */
   #limits
   #busy = false
+  #disposal = new AbortController()
   /** What the conversation began with, before anybody spoke. @type {ChatMessage[]} */
   #opening
   /** @type {ChatMessage[]} */
@@ -62,7 +63,7 @@ export class Chat {
    */
   async #open(source, limits) {
     const args = { chat: this.#id, source: describeSource(source), limits: givenOptions(limits) }
-    const saved = await this.#model.call(Request.openChat, args)
+    const saved = await this.#model.call(Request.openChat, args, { signal: this.#disposal.signal })
     this.#limits = saved.limits
     this.#options = { ...saved.options, ...this.#options }
     this.#opening = saved.messages.slice(0, saved.opening)
@@ -175,6 +176,7 @@ export class Chat {
 
   /** Frees the conversation's state in the worker. */
   dispose() {
+    this.#disposal.abort()                              // or what is being fetched would be opened after the end
     this.#model.call(Request.closeChat, { chat: this.#id }).catch(() => {})
   }
 

@@ -128,7 +128,10 @@ export class Client {
    */
   async startHelper(start) {
     const { thread } = start
-    const error = await this.#helpers.start(start).then(() => undefined, error => String(error?.message ?? error))
+    const error = await this.#helpers.start(start).then(() => undefined, error => {
+      this.#helpers.end()                               // all or none: the engine goes on with one thread
+      return String(error?.message ?? error)
+    })
     // Ended meanwhile: nobody is waiting.
     this.call(Request.helperStarted, { thread, error }).catch(() => {})
   }
