@@ -1,4 +1,10 @@
-/* Tensor types: the ids are GGUF's (ggml_type), the names are llama.cpp's. */
+/* Tensor types: the ids are GGUF's (ggml_type), the names are llama.cpp's.
+ *
+ * To add a quantized type, copy what its nearest neighbour has in:
+ *   reading    here and types.c; packed.h; its file of block layouts (q*.c, k_quants.c); the switch in pack.c
+ *   products   kernels/kernels.inc, matmul_unpack.h, matmul_quant.h and matmul_scalar.c
+ *   writing    encoders.h, its encoder, and the switch in quantize.c
+ * Tests walk these lists (tests/c/test_quant.c, test_matmul.c, test_quantize.c). */
 #ifndef ITERA_QUANT_TYPES_H
 #define ITERA_QUANT_TYPES_H
 
