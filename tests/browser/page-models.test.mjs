@@ -135,23 +135,6 @@ for (const browser of browsers) {
       await t.click('close-picker')
     })
 
-    it('writes the beginning that was chosen while the model was on its way', async () => {
-      other.state.slow = true
-      await t.click('open-picker')
-      await lookUp(`${other.url}/on-its-way.gguf`)
-      await t.page.waitFor(() => /^Download/.test(document.getElementById('url-go').textContent))
-      await t.click('url-go')
-      await t.page.waitFor(() => document.documentElement.dataset.state === 'loading')
-      await t.slide('maxTokens', 20)
-      await t.run(async () => {
-        await t.press('starter', 1)
-        assert.equal((await t.state()).state, 'loading')
-        other.state.slow = false
-      })
-      assert.equal(await t.textOf('model-name'), 'on-its-way')
-      assert.match(await t.textOf('story'), /^One day, a little fox.{5}/)
-    })
-
     it('lets an answer that began meanwhile come to its end', async () => {
       const name = await t.textOf('model-name')
       await t.press('kind-chat')
@@ -187,6 +170,25 @@ for (const browser of browsers) {
       assert.equal((await t.state()).ending, 'length')
       await t.run(() => t.press('turn-again'))
       assert.equal((await t.turns())[1].branch, '3/3')
+    })
+
+    it('writes the beginning that was chosen while the model was on its way', async () => {
+      await t.click('new')
+      await t.press('kind-story')
+      other.state.slow = true
+      await t.click('open-picker')
+      await lookUp(`${other.url}/on-its-way.gguf`)
+      await t.page.waitFor(() => /^Download/.test(document.getElementById('url-go').textContent))
+      await t.click('url-go')
+      await t.page.waitFor(() => document.documentElement.dataset.state === 'loading')
+      await t.slide('maxTokens', 20)
+      await t.run(async () => {
+        await t.press('starter', 1)
+        assert.equal((await t.state()).state, 'loading')
+        other.state.slow = false
+      })
+      assert.equal(await t.textOf('model-name'), 'on-its-way')
+      assert.match(await t.textOf('story'), /^The letter came on a Tuesday\..{5}/s)
     })
 
     it('had no error of its own', () => t.noErrors(/404|none\.gguf|ERR_|Failed to load|NetworkError|Cross-Origin/))
