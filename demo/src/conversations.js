@@ -1,4 +1,5 @@
 // All conversations, and the one that is on the page.
+import { keep } from './dom.js'
 import { blank, firstOf } from './exchange.js'
 import { Memory } from './memory.js'
 import { merge } from './merge.js'
@@ -12,6 +13,9 @@ import { isHollow, Tree } from './tree.js'
 
 /** The engine's memory is written to the store once the page has been quiet for so long. */
 const SAVE_AFTER_MS = 250
+
+/** Where a page that ends leaves its conversation for the next one. */
+const LEFT = 'itera.left'
 
 export class Conversations {
   /**
@@ -31,6 +35,8 @@ export class Conversations {
     this.tree = new Tree()
     /** A run is under way: what another tab says has to wait. */
     this.busy = false
+    /** The page ended, or so it seemed. */
+    this.left = false
     /** Another tab changed the one shown in the meantime. */
     this.postponed = false
     this.saving = Promise.resolve()
@@ -43,6 +49,7 @@ export class Conversations {
   async load() {
     await this.store.open(id => this.heard(id))
     try {
+      await this.takeLeft()
       for (const record of await this.store.all()) this.read(withoutHollow(record))
     } catch { /* a store that cannot be read: begin without */ }
     this.listed()
@@ -114,9 +121,22 @@ export class Conversations {
 
   /** The page ends. What another tab has written is in it, unless that had to wait. */
   leave() {
+    if (!this.gather() || this.postponed) return
+    const seen = this.seen.get(this.current.id)
+    // What is written here is there at once, where it has room; a transaction may not come through any more.
+    keep.set(LEFT, { record: this.current, seen: seen && [...seen] })
+    this.left = true
     try {
-      if (this.gather() && !this.postponed) this.store.putLast(this.current)
+      this.store.putLast(this.current)
     } catch { /* there is no other chance */ }
+  }
+
+  /** What the page before this one left. */
+  async takeLeft() {
+    const left = keep.get(LEFT, null)
+    if (!left) return
+    keep.set(LEFT, null)
+    await this.store.change(left.record.id, stored => merge(stored, left.record, left.seen && new Set(left.seen)), { quiet: true })
   }
 
   /** Brings the record up to date. @returns {boolean} whether there is something to keep */
@@ -138,6 +158,8 @@ export class Conversations {
 
   /** One change after the other. @param {() => Promise<void>} change */
   save(change) {
+    if (this.left) keep.set(LEFT, null)     // the page came back, and says more
+    this.left = false
     this.saving = this.saving.then(change).catch(error => this.unkept(error))
     return this.saving
   }
