@@ -7,7 +7,7 @@ import { byId, h, keep } from './dom.js'
  */
 const KNOBS = [
   {
-    name: 'temperature', label: 'Temperature', min: 0, max: 2, step: 0.05, value: 0.5,
+    name: 'temperature', label: 'Temperature', min: 0, max: 2, step: 0.05, value: 0.6,
     hint: '0 always takes the likeliest word; higher wanders more',
   },
   {
