@@ -36,6 +36,8 @@ const page = {
   ending: '',
   /** @type {Source[]} the models that come with the page */
   shipped: [],
+  /** The model loaded last, or on its way: whether it is ready. @type {Promise<boolean>} */
+  opening: Promise.resolve(false),
   /** The reader knows that conversations are not kept. */
   unkept: false,
 }
@@ -100,7 +102,17 @@ const mode = () => (talks.current.kind === 'chat' ? chat : story)
 const keyOf = source => (typeof source.from === 'string' ? source.from : `file:${source.name}:${source.bytes}`)
 
 /** Loads a model in place of the present one. @param {Source} source @returns {Promise<boolean>} whether it is ready */
-async function open(source) {
+function open(source) {
+  return page.opening = load(source)
+}
+
+/** Waits until no model is on its way. */
+async function opened() {
+  for (let last; last !== page.opening;) await (last = page.opening)
+}
+
+/** @param {Source} source */
+async function load(source) {
   await stop()
   notice.hide()
   drawers.close()
@@ -188,7 +200,7 @@ async function beginWith(text) {
   refresh()
   // A model on its way gets it at its arrival, unless the reader has changed it by then.
   const wait = loader.busy
-  while (loader.busy) await new Promise(done => setTimeout(done, 50))
+  if (wait) await opened()
   if (!wait || (page.model && (mode() === chat ? chat.field.value : story.text) === text)) await go()
 }
 
