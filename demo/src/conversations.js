@@ -124,19 +124,21 @@ export class Conversations {
     if (!this.gather() || this.postponed) return
     const seen = this.seen.get(this.current.id)
     // What is written here is there at once, where it has room; a transaction may not come through any more.
-    keep.set(LEFT, { record: this.current, seen: seen && [...seen] })
+    keep.set(LEFT, { record: this.current, seen: seen && [...seen], at: Date.now() })
     this.left = true
     try {
       this.store.putLast(this.current)
     } catch { /* there is no other chance */ }
   }
 
-  /** What the page before this one left. */
+  /** What the page before this one left, unless another tab went on from there. */
   async takeLeft() {
     const left = keep.get(LEFT, null)
     if (!left) return
     keep.set(LEFT, null)
-    await this.store.change(left.record.id, stored => merge(stored, left.record, left.seen && new Set(left.seen)), { quiet: true })
+    const { record, seen, at } = left
+    await this.store.change(record.id, stored => stored && stored.updated > at ? null : merge(stored, record, seen && new Set(seen)),
+      { quiet: true })
   }
 
   /** Brings the record up to date. @returns {boolean} whether there is something to keep */

@@ -13,8 +13,7 @@ for (const browser of browsers) {
   describe(`access in ${browser.name}`, { skip: browser.missing }, () => {
     let t
     before(async () => {
-      t = await openPage(browser, { chat: true })
-      await t.slide('maxTokens', 30)
+      t = await openPage(browser, { chat: true, knobs: { maxTokens: 30 } })
       await t.page.evaluate(source => { (0, eval)(source) }, axe)
     })
     after(() => t?.close())

@@ -9,9 +9,7 @@ for (const browser of browsers) {
   describe(`a conversation in ${browser.name}`, { skip: browser.missing }, () => {
     let t
     before(async () => {
-      t = await openPage(browser, { chat: true })
-      await t.slide('maxTokens', 30)
-      await t.slide('temperature', 0)
+      t = await openPage(browser, { chat: true, knobs: { maxTokens: 30, temperature: 0 } })
     })
     after(() => t?.close())
 

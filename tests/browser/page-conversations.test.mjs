@@ -12,9 +12,7 @@ for (const browser of browsers) {
   describe(`conversations in ${browser.name}`, { skip: browser.missing }, () => {
     let t
     before(async () => {
-      t = await openPage(browser)
-      await t.slide('maxTokens', 40)
-      await t.slide('temperature', 0)
+      t = await openPage(browser, { knobs: { maxTokens: 40, temperature: 0 } })
     })
     after(() => t?.close())
 
@@ -173,15 +171,7 @@ for (const browser of browsers) {
     })
 
     it('hears of what another tab writes', async () => {
-      // What the page in another tab does to the store, and says on the channel.
-      await t.page.evaluate(async () => {
-        const { Store } = await import('./src/store.js')
-        const { fromMessages } = await import('./src/exchange.js')
-        const store = new Store()
-        await store.open(() => {})
-        const record = fromMessages([{ role: 'user', content: 'Written elsewhere' }])
-        await store.change(record.id, () => record)
-      })
+      await t.keepElsewhere([{ role: 'user', content: 'Written elsewhere' }])
       await t.page.waitFor(() => [...document.querySelectorAll('[data-testid="entry-open"]')].some(entry => entry.textContent === 'Written elsewhere'))
     })
 

@@ -9,8 +9,7 @@ for (const browser of browsers) {
   describe(`the live view in ${browser.name}`, { skip: browser.missing }, () => {
     let t
     before(async () => {
-      t = await openPage(browser)
-      await t.slide('maxTokens', 60)
+      t = await openPage(browser, { knobs: { maxTokens: 60 } })
     })
     after(() => t?.close())
 

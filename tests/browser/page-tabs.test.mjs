@@ -39,9 +39,7 @@ for (const browser of browsers) {
   describe(`conversations that are disturbed in ${browser.name}`, { skip: browser.missing }, () => {
     let t
     before(async () => {
-      t = await openPage(browser, { chat: true })
-      await t.slide('temperature', 0.9)
-      await t.slide('maxTokens', 2000)
+      t = await openPage(browser, { chat: true, knobs: { temperature: 0.9, maxTokens: 2000 } })
     })
     after(() => t?.close())
 
@@ -61,7 +59,7 @@ for (const browser of browsers) {
       const { Store } = await import('./src/store.js')
       const store = new Store()
       await store.open(() => {})
-      return (await store.all()).map(({ title, turns }) => ({ title, texts: turns.map(({ text }) => text) }))
+      return (await store.all()).map(({ title, draft, turns }) => ({ title, draft, texts: turns.map(({ text }) => text) }))
     })
 
     it('keep what another tab wrote in the meantime, and show it', async () => {
@@ -96,15 +94,8 @@ for (const browser of browsers) {
     })
 
     it('are without an answer that never came', async () => {
-      await t.page.evaluate(async () => {
-        const { Store } = await import('./src/store.js')
-        const { fromMessages } = await import('./src/exchange.js')
-        const store = new Store()
-        await store.open(() => {})
-        const record = fromMessages([{ role: 'user', content: 'Closed too soon' }, { role: 'assistant', content: '' }])
-        await store.change(record.id, () => record)
-        localStorage.setItem('itera.last', JSON.stringify(record.id))
-      })
+      const id = await t.keepElsewhere([{ role: 'user', content: 'Closed too soon' }, { role: 'assistant', content: '' }])
+      await t.page.evaluate(id => localStorage.setItem('itera.last', JSON.stringify(id)), id)
       await t.page.reload()
       await t.settled()
       assert.deepEqual((await t.turns()).map(({ text }) => text), ['Closed too soon'])
@@ -119,6 +110,19 @@ for (const browser of browsers) {
       await t.page.reload()
       await t.settled()
       assert.ok((await list()).includes('At the last moment'), (await list()).join('|'))
+    })
+
+    it('are not taken back to where a page was left, when another went on from there', async () => {
+      const id = await t.keepElsewhere([{ role: 'user', content: 'Gone on with' }])
+      await t.click('new')                  // nothing on this page is to be left
+      await t.page.evaluate(id => {
+        const record = { id, kind: 'chat', title: '', named: false, system: '', turns: [], leaf: null, draft: { text: 'Long ago', written: [] }, updated: 1 }
+        localStorage.setItem('itera.left', JSON.stringify({ record, seen: [], at: 1 }))
+      }, id)
+      await t.page.reload()
+      await t.settled()
+      const kept = (await stored()).find(({ texts }) => texts[0] === 'Gone on with')
+      assert.ok(kept && !kept.draft, JSON.stringify(await stored()))
     })
 
     it('say once that the device has no room for them, and go on', async () => {

@@ -11,9 +11,7 @@ for (const browser of browsers) {
   describe(`the turns of a conversation in ${browser.name}`, { skip: browser.missing }, () => {
     let t
     before(async () => {
-      t = await openPage(browser, { chat: true })
-      await t.slide('maxTokens', 20)
-      await t.slide('temperature', 0)
+      t = await openPage(browser, { chat: true, knobs: { maxTokens: 20, temperature: 0 } })
     })
     after(() => t?.close())
 

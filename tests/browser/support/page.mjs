@@ -24,9 +24,10 @@ export async function chatModel(folder) {
  * A browser with the page open and a model ready.
  *
  * @param {any} browser of the harness
- * @param {{ chat?: boolean, url?: string, args?: string[] }} [options] chat: with a model that talks
+ * @param {{ chat?: boolean, knobs?: Record<string, number>, url?: string, args?: string[] }} [options] chat: with a model that
+ *   talks; knobs: sliders, and where they are put
  */
-export async function openPage(browser, { chat = false, url, args } = {}) {
+export async function openPage(browser, { chat = false, knobs = {}, url, args } = {}) {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'itera-page-'))
   const server = url ? { url, close: async () => {} } : await serve()
   const page = await browser.launch({ args })
@@ -38,6 +39,7 @@ export async function openPage(browser, { chat = false, url, args } = {}) {
     await page.waitFor(() => document.getElementById('model-name').textContent === 'talker')
     await hands.settled()
   }
+  for (const [name, value] of Object.entries(knobs)) await hands.slide(name, value)
   return {
     ...hands, server, folder,
     close: async () => {
@@ -111,6 +113,16 @@ export function handsOf(page) {
     }))),
     /** The engine's memory of what is on the page has been written to the store. */
     saved: () => page.waitFor(() => document.documentElement.dataset.saved),
+    /** What the page in another tab does to the store, and says on the channel. Gives the new conversation's id. */
+    keepElsewhere: messages => page.evaluate(async messages => {
+      const { Store } = await import('./src/store.js')
+      const { fromMessages } = await import('./src/exchange.js')
+      const store = new Store()
+      await store.open(() => {})
+      const record = fromMessages(messages)
+      await store.change(record.id, () => record)
+      return record.id
+    }, messages),
     /** Tokens the last run read. */
     read: async () => Number((await hands.textOf('prompt-tokens')).match(/^[\d,]+/)[0].replace(',', '')),
     /** Files the page offers from now on, as text or bytes. */
