@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto'
 import { copyFileSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { check } from './chat/check.mjs'
+import { answer, check } from './chat/check.mjs'
 import { Itera } from '../../web/src/index.js'
 import { parseRun, writeLossChart } from './chart.mjs'
 
@@ -123,11 +123,7 @@ async function outputs(id, model) {
   }
   const parts = []
   for (const prompt of readFileSync(path.join(data, 'chat_prompts.txt'), 'utf8').trim().split('\n')) {
-    const chat = model.chat({ temperature: 0.5, topP: 0.9, seed: 1, maxTokens: 220 })
-    let text = ''
-    for await (const piece of chat.send(prompt)) text += piece.text
-    await chat.dispose?.()
-    parts.push(`**${prompt}**\n\n${quote(text)}`)
+    parts.push(`**${prompt}**\n\n${quote(await answer(model, prompt))}`)
   }
   return `## Forty prompts\n\nEach alone in a new conversation without a system message, temperature 0.5, top-p 0.9, seed 1, at most 220 tokens. The prompts were
 fixed before the training; the lessons were written by somebody who had seen them. 22 of the 40 occur in the lessons word for word, such as

@@ -1,6 +1,7 @@
 // How well a chat model does what it is asked, counted: whether a story is about what was asked for, and sums.
 //
 //     node models/recipes/chat/check.mjs MODEL.gguf [--temperature 0.5]
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Itera } from '../../../web/src/index.js'
 
@@ -15,16 +16,17 @@ twenty`.split(/\s+/)
 const SEEDS = [1, 2, 3]
 
 /**
- * @param {Itera.Model} model
+ * What the model answers at the beginning of a conversation.
+ * @param {import('../../../web/types.d.ts').Model} model
  * @param {string} text
- * @param {object} options
+ * @param {import('../../../web/types.d.ts').GenerateOptions} [options] over temperature 0.5, top-p 0.9, seed 1, at most 220 tokens
  */
-async function answer(model, text, options) {
-  const chat = model.chat()
+export async function answer(model, text, options) {
+  const chat = model.chat({ temperature: 0.5, topP: 0.9, seed: 1, maxTokens: 220 })
   let said = ''
-  for await (const piece of chat.send(text, { topP: 0.9, maxTokens: 220, ...options })) said += piece.text
+  for await (const piece of chat.send(text, options)) said += piece.text
   chat.dispose()
-  return said.toLowerCase()
+  return said
 }
 
 /**
@@ -38,15 +40,15 @@ export async function check(file, temperature = 0.5) {
   for (const [i, subject] of SUBJECTS.entries()) {
     for (const seed of SEEDS) {
       const said = await answer(model, REQUESTS[(i + seed) % REQUESTS.length].replace('{}', subject), { temperature, seed })
-      const story = said.replace(/^[^\n]*\b(story|stories) (about|of)\b[^\n]*\n/, '')
+      const story = said.toLowerCase().replace(/^[^\n]*\b(story|stories) (about|of)\b[^\n]*\n/, '')
       const word = subject.toLowerCase().split(' ').at(-1).slice(0, 6)
       if (story.split(word).length > 2) onSubject++
     }
   }
   for (let a = 0; a <= 10; a++) {
     for (let b = 0; b <= 10; b++) {
-      const said = await answer(model, SUMS[(a * 11 + b) % SUMS.length](a, b), { temperature, seed: 1, maxTokens: 30 })
-      const last = said.match(/\d+|[a-z]+/g)?.findLast(each => /\d/.test(each) || WORDS.includes(each))
+      const said = await answer(model, SUMS[(a * 11 + b) % SUMS.length](a, b), { temperature, maxTokens: 30 })
+      const last = said.toLowerCase().match(/\d+|[a-z]+/g)?.findLast(each => /\d/.test(each) || WORDS.includes(each))
       if (last === String(a + b) || last === WORDS[a + b]) right++
     }
   }
@@ -54,7 +56,7 @@ export async function check(file, temperature = 0.5) {
   return { stories: SUBJECTS.length * SEEDS.length, onSubject, sums: 121, right, temperature }
 }
 
-if (import.meta.filename === process.argv[1] || process.argv[1]?.endsWith('chat/check.mjs')) {
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { temperature: { type: 'string', default: '0.5' } } })
   console.log(JSON.stringify(await check(positionals[0], Number(values.temperature))))
 }
