@@ -391,7 +391,7 @@ itera_status itera_weights_push(itera_weights *weights, itera_pool *pool, uint64
                                 size_t n, itera_error *error)
 {
     assert(weights->block != NULL);
-    if (weights->incomplete == 0) { /* nor may the header still be there, in which tensors have their places */
+    if (weights->incomplete == 0) { /* and the header, which says where tensors are, may have been released */
         return ITERA_OK;
     }
     if (file_offset > UINT64_MAX - n) {
