@@ -180,7 +180,7 @@ EXPORT(elementwise_run) void elementwise_run(int variant, int which, int n, int 
     }
     for (int i = 0; i < times; i++) {
         switch (which) {
-        case 0: kernels->silu(y, x, (size_t)n); break;
+        case 0: kernels->silu_mul(y, x, x, (size_t)n); break;
         case 1: kernels->softplus(y, x, (size_t)n); break;
         case 2: kernels->gelu_erf(y, x, (size_t)n); break;
         case 3: kernels->exp(y, x, (size_t)n); break;
@@ -189,51 +189,4 @@ EXPORT(elementwise_run) void elementwise_run(int variant, int which, int n, int 
         default: break;
         }
     }
-}
-
-/* ---- Ceilings of this machine and engine ---- */
-
-/* 12 independent chains of relaxed dot products on registers: multiply-adds are 12 * 16 * times. */
-EXPORT(ceiling_dot) int ceiling_dot(int times)
-{
-#if ITERA_HAVE_RELAXED
-    v128_t acc[12], x[2] = {wasm_i8x16_splat((int8_t)times), wasm_i8x16_splat(3)}, w = wasm_i8x16_splat(5);
-    for (int i = 0; i < 12; i++) {
-        acc[i] = wasm_i32x4_splat(i);
-    }
-    for (int t = 0; t < times; t++) {
-        for (int i = 0; i < 12; i++) {
-            acc[i] = itera_relaxed_dot(x[i % 2], w, acc[i]);
-        }
-    }
-    for (int i = 1; i < 12; i++) {
-        acc[0] = wasm_i32x4_add(acc[0], acc[i]);
-    }
-    return wasm_i32x4_extract_lane(acc[0], 0);
-#else
-    return times;
-#endif
-}
-
-/* Reads `bytes` from memory once each time. */
-EXPORT(ceiling_read) int ceiling_read(int megabytes, int times)
-{
-    static uint8_t *data;
-    static size_t have;
-    size_t bytes = (size_t)megabytes << 20;
-    if (have < bytes) {
-        free(data);
-        data = aligned(bytes);
-        memset(data, 1, bytes);
-        have = bytes;
-    }
-    v128_t sum[4] = {wasm_i32x4_splat(0), wasm_i32x4_splat(0), wasm_i32x4_splat(0), wasm_i32x4_splat(0)};
-    for (int t = 0; t < times; t++) {
-        for (size_t i = 0; i < bytes; i += 64) {
-            for (size_t j = 0; j < 4; j++) {
-                sum[j] = wasm_i32x4_add(sum[j], wasm_v128_load(data + i + 16 * j));
-            }
-        }
-    }
-    return wasm_i32x4_extract_lane(wasm_i32x4_add(wasm_i32x4_add(sum[0], sum[1]), wasm_i32x4_add(sum[2], sum[3])), 0);
 }
