@@ -11,7 +11,7 @@ static itera_act_sums sums_of(float d, int32_t first_half, int32_t second_half)
 {
     int32_t sum = first_half + second_half;
     return (itera_act_sums){.d = d, .dsum = d * (float)sum, .repay = {0, -8 * sum, -16 * sum, -128 * sum},
-                            .repay32_first = -32 * first_half};
+                            .repay32 = {-32 * first_half, -32 * second_half}};
 }
 
 void itera_mark_wide(itera_act_block *row, size_t blocks)

@@ -11,9 +11,10 @@ ITERA_INLINE itera_act_sums sums_of(float d, const v128_t q[4])
     v128_t folded = wasm_i32x4_add(wasm_i32x4_shuffle(first, second, 0, 2, 4, 6),
                                    wasm_i32x4_shuffle(first, second, 1, 3, 5, 7));
     int32_t low = wasm_i32x4_extract_lane(folded, 0) + wasm_i32x4_extract_lane(folded, 1);
-    int32_t sum = low + wasm_i32x4_extract_lane(folded, 2) + wasm_i32x4_extract_lane(folded, 3);
+    int32_t high = wasm_i32x4_extract_lane(folded, 2) + wasm_i32x4_extract_lane(folded, 3);
+    int32_t sum = low + high;
     return (itera_act_sums){.d = d, .dsum = d * (float)sum, .repay = {0, -8 * sum, -16 * sum, -128 * sum},
-                            .repay32_first = -32 * low};
+                            .repay32 = {-32 * low, -32 * high}};
 }
 
 static void quantize_row(itera_act_block *out, const float *x, size_t n)

@@ -52,7 +52,7 @@ typedef struct itera_act_sums {
     float d;
     float dsum;            /* d times the sum of all q: times a weight's minimum, it repays the minima */
     int32_t repay[4];      /* minus the sum of all q times 0, 8, 16 and 128, the offsets of unsigned weights */
-    int32_t repay32_first; /* minus the sum of the first 16 q times 32: Q6_K has a scale for each half */
+    int32_t repay32[2];    /* minus the sum of each half of q times 32: Q6_K has a scale for each */
 } itera_act_sums;
 enum { ITERA_REPAY_0, ITERA_REPAY_8, ITERA_REPAY_16, ITERA_REPAY_128 };
 typedef struct itera_act_block {
@@ -61,7 +61,7 @@ typedef struct itera_act_block {
     itera_act_sums fine;          /* of q */
     itera_act_sums coarse;        /* of high alone: its d is 128 times the fine one */
     int32_t wide;                 /* 0 or 1 */
-} itera_act_block;                /* 124 bytes */
+} itera_act_block;                /* 132 bytes */
 
 #define ITERA_FLOAT_BLOCK 16 /* columns of a partial sum of the float products, see below */
 

@@ -91,6 +91,7 @@ ITERA_INLINE v128_t one_token(v128_t acc, const uint8_t *block, const tile_block
             if (type->kind == kind_halves) {
                 acc = add_halves(acc, d, wasm_f32x4_mul(scale, wasm_f32x4_convert_i32x4(idot[0])),
                                  type->scale(head, block, sub, 1), idot[1]);
+                ITERA_PIN(acc);
                 continue;
             }
             v128_t sum = wasm_f32x4_convert_i32x4(wasm_i32x4_add(idot[0], idot[1]));
@@ -98,6 +99,7 @@ ITERA_INLINE v128_t one_token(v128_t acc, const uint8_t *block, const tile_block
             if (type->kind == kind_minimum) {
                 acc = ITERA_MADD(type->min(head, block, sub), wasm_v128_load32_splat(&SUMS(x)->dsum), acc);
             }
+            ITERA_PIN(acc);
         }
     }
     return acc;

@@ -15,7 +15,7 @@
 typedef struct tile_block {
     int16_t x[32]; /* 128 high + low: even columns of 4 chunks, then odd columns, the order of put_operands() */
     float d, dsum;
-    int32_t repay, repay32_first;
+    int32_t repay, repay32[2];
 } tile_block;
 
 ITERA_INLINE void widen_block(tile_block *out, const itera_act_block *block, int repay)
@@ -31,7 +31,8 @@ ITERA_INLINE void widen_block(tile_block *out, const itera_act_block *block, int
     out->d = block->fine.d;
     out->dsum = block->fine.dsum;
     out->repay = block->fine.repay[repay];
-    out->repay32_first = block->fine.repay32_first;
+    out->repay32[0] = block->fine.repay32[0];
+    out->repay32[1] = block->fine.repay32[1];
 }
 #define WORDS(block) ((const uint8_t *)(block)->x)
 #define SUMS(block) (block)
@@ -47,12 +48,7 @@ typedef itera_act_block tile_block;
  * for the units that make the dot products. */
 ITERA_INLINE v128_t repayment(const tile_block *x, int kind, int part, int repay)
 {
-    v128_t all = wasm_v128_load32_splat(REPAY(x, repay));
-    if (kind == kind_halves) {
-        v128_t first = wasm_v128_load32_splat(&SUMS(x)->repay32_first);
-        return part == 0 ? first : wasm_i32x4_sub(wasm_i32x4_add(all, all), first); /* twice 16 */
-    }
-    return all;
+    return wasm_v128_load32_splat(kind == kind_halves ? &SUMS(x)->repay32[part] : REPAY(x, repay));
 }
 
 /* Two halves onto acc: what the first comes to before its d, and the second. */

@@ -28,7 +28,7 @@ static int sums_are(const itera_act_sums *sums, float d, int sum, int first)
 {
     return sums->d == d && sums->dsum == d * (float)sum && sums->repay[ITERA_REPAY_0] == 0 &&
            sums->repay[ITERA_REPAY_8] == -8 * sum && sums->repay[ITERA_REPAY_16] == -16 * sum &&
-           sums->repay[ITERA_REPAY_128] == -128 * sum && sums->repay32_first == -32 * first;
+           sums->repay[ITERA_REPAY_128] == -128 * sum && sums->repay32[0] == -32 * first && sums->repay32[1] == -32 * (sum - first);
 }
 
 static void check_quantize_act(const itera_kernels *variant)

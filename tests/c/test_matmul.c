@@ -67,7 +67,8 @@ static itera_act_block *coarsened(const itera_act_block *blocks, size_t count, i
         for (int j = 0; j < 4; j++) {
             out[i].fine.repay[j] = 128 * out[i].coarse.repay[j];
         }
-        out[i].fine.repay32_first = 128 * out[i].coarse.repay32_first;
+        out[i].fine.repay32[0] = 128 * out[i].coarse.repay32[0];
+        out[i].fine.repay32[1] = 128 * out[i].coarse.repay32[1];
     }
     return out;
 }
