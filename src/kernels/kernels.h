@@ -70,9 +70,11 @@ typedef struct itera_act_block {
  * that `relaxed` may fuse a product into the sum it feeds):
  *   quantized   acc = 0; for each 32 columns:  acc = acc + (scale * d) * (float)i,  i = sum of q_w * q_x
  *               and, for types with a minimum,  acc = acc + min * dsum  after it (min is negative for the
- *               K types); Q6_K has a scale for each 16 columns:
- *               acc = acc + d * (scale0 * (float)i0 + scale1 * (float)i1).
- *               `relaxed` takes i from the high planes; after each 1024 columns follow the low planes of the
+ *               K types)
+ *   Q6_K        a scale for each 256 columns, an integer s beside it for each 16. acc = 0; for each 256 columns:
+ *               sum = 0; for each 32 of them:  sum = sum + d * (float)(s0 * i0 + s1 * i1), which fits 32 bits;
+ *               acc = acc + scale * sum
+ *   both        `relaxed` takes i from the high planes; after each 1024 columns follow the low planes of the
  *               wide blocks among them, in the same form, block by block.
  *               Scales are taken as finite: see itera_finite_half_to_f32, which reads F16 weights too.
  *   F32, F16, BF16   acc = 0; for each 16 columns (fewer in the last block):  part = 0;

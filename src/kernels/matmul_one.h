@@ -74,28 +74,14 @@ ITERA_INLINE v128_t one_token(v128_t acc, const uint8_t *block, const tile_block
         type->head(head, block, k);
         ITERA_UNROLL_TWICE
         for (int sub = 0; sub < type->subs; sub++, i++, x++) {
-            v128_t idot[2] = {wasm_i32x4_splat(0), wasm_i32x4_splat(0)};
-            if (type->kind == kind_halves) {
-                idot[1] = repayment(x, type->kind, 1, type->repay);
-            }
-            if (type->kind != kind_minimum) {
-                idot[0] = repayment(x, type->kind, 0, type->repay);
-            }
+            v128_t idot[2] = {repayment(x, type->kind, 0, type->repay), wasm_i32x4_splat(0)};
             if (in_place) {
                 idot[0] = nibble_dots(idot[0], WORDS(x), type->nibbles(block, sub), k);
             } else {
                 block_dots(idot, WORDS(x), block, sub, type, k);
             }
-
-            v128_t d = wasm_v128_load32_splat(&SUMS(x)->d), scale = type->scale(head, block, sub, 0);
-            if (type->kind == kind_halves) {
-                acc = add_halves(acc, d, wasm_f32x4_mul(scale, wasm_f32x4_convert_i32x4(idot[0])),
-                                 type->scale(head, block, sub, 1), idot[1]);
-                ITERA_PIN(acc);
-                continue;
-            }
-            v128_t sum = wasm_f32x4_convert_i32x4(wasm_i32x4_add(idot[0], idot[1]));
-            acc = ITERA_MADD(wasm_f32x4_mul(scale, d), sum, acc);
+            v128_t scale = wasm_f32x4_mul(type->scale(head, block, sub), wasm_v128_load32_splat(&SUMS(x)->d));
+            acc = ITERA_MADD(scale, wasm_f32x4_convert_i32x4(wasm_i32x4_add(idot[0], idot[1])), acc);
             if (type->kind == kind_minimum) {
                 acc = ITERA_MADD(type->min(head, block, sub), wasm_v128_load32_splat(&SUMS(x)->dsum), acc);
             }
@@ -103,6 +89,34 @@ ITERA_INLINE v128_t one_token(v128_t acc, const uint8_t *block, const tile_block
         }
     }
     return acc;
+}
+
+/* The same of a type with halves. */
+ITERA_INLINE v128_t one_token_halves(v128_t acc, const uint8_t *block, const tile_block *x, int blocks,
+                                     const vector_type *type, const unpack_constants *k)
+{
+    for (int i = 0; i < blocks; block += type->block_bytes) {
+        v128_t head[2], sum = wasm_f32x4_splat(0.0f);
+        type->head(head, block, k);
+        ITERA_UNROLL_TWICE
+        for (int sub = 0; sub < type->subs; sub++, i++, x++) {
+            v128_t idot[2] = {repayment(x, kind_halves, 0, 0), repayment(x, kind_halves, 1, 0)}, halves[2];
+            block_dots(idot, WORDS(x), block, sub, type, k);
+            type->halves(halves, block, sub);
+            v128_t both = wasm_i32x4_add(wasm_i32x4_mul(halves[0], idot[0]), wasm_i32x4_mul(halves[1], idot[1]));
+            sum = ITERA_MADD(wasm_v128_load32_splat(&SUMS(x)->d), wasm_f32x4_convert_i32x4(both), sum);
+            ITERA_PIN(sum);
+        }
+        acc = ITERA_MADD(head[0], sum, acc);
+    }
+    return acc;
+}
+
+ITERA_INLINE v128_t one_group(v128_t acc, const uint8_t *block, const tile_block *x, int blocks,
+                              const vector_type *type, int in_place, const unpack_constants *k)
+{
+    return type->kind == kind_halves ? one_token_halves(acc, block, x, blocks, type, k)
+                                     : one_token(acc, block, x, blocks, type, in_place, k);
 }
 
 #if ITERA_WIDEN
@@ -123,7 +137,7 @@ ITERA_INLINE void matmul_one(float *y, const itera_matrix *w, const itera_act_bl
         for (int row = row_begin; row < row_end; row += 4) {
             int rows = row_end - row < 4 ? row_end - row : 4;
             v128_t acc = begin == 0 ? wasm_f32x4_splat(0.0f) : load_rows(y + row, rows);
-            acc = one_token(acc, data + (size_t)(row / 4) * w->group_bytes, widened, blocks, type, in_place, &k);
+            acc = one_group(acc, data + (size_t)(row / 4) * w->group_bytes, widened, blocks, type, in_place, &k);
             store_rows(y + row, acc, rows);
         }
     }
@@ -141,7 +155,7 @@ ITERA_INLINE v128_t one_low_plane(v128_t acc, const uint8_t *block, const itera_
     }
     type->head(head, block, k);
     block_dots(idot, LOW_WORDS(x), block, 0, type, k);
-    acc = ITERA_MADD(wasm_f32x4_mul(type->scale(head, block, 0, 0), wasm_f32x4_splat(x->fine.d)),
+    acc = ITERA_MADD(wasm_f32x4_mul(type->scale(head, block, 0), wasm_f32x4_splat(x->fine.d)),
                      wasm_f32x4_convert_i32x4(wasm_i32x4_add(idot[0], idot[1])), acc);
     if (type->kind == kind_minimum) {
         acc = ITERA_MADD(type->min(head, block, 0), wasm_f32x4_splat(low_dsum(x)), acc);
@@ -160,7 +174,7 @@ ITERA_INLINE void matmul_one(float *y, const itera_matrix *w, const itera_act_bl
         v128_t acc = wasm_f32x4_splat(0.0f);
         for (int begin = 0; begin < blocks; begin += most) {
             int end = blocks - begin < most ? blocks : begin + most;
-            acc = one_token(acc, group + (size_t)(begin / type->subs) * type->block_bytes, x + begin, end - begin,
+            acc = one_group(acc, group + (size_t)(begin / type->subs) * type->block_bytes, x + begin, end - begin,
                             type, in_place, &k);
             for (int i = begin; !type->coarse && i < end; i++) {
                 if (x[i].wide) {

@@ -7,29 +7,32 @@
 #pragma STDC FP_CONTRACT OFF
 #endif
 
-/* One expanded block of 4 rows times one block of activations, onto acc[4]. */
-static void add_block(float *acc, int rows, const itera_expanded *w, const itera_act_block *x, int halves,
-                      int has_min)
+/* Columns begin .. end - 1 of a row of an expanded block by as many activations. */
+static int32_t dot(const int8_t *w, const itera_act_block *x, int begin, int end)
 {
-    int width = ITERA_PACK_COLS / halves;
-    for (int row = 0; row < rows; row++) {
-        float value[2];
-        for (int half = 0; half < halves; half++) {
-            int32_t idot = 0;
-            for (int i = half * width; i < (half + 1) * width; i++) {
-                idot += w->q[row][i] * (128 * x->high[i] + x->low[i]);
-            }
-            value[half] = (float)idot;
-        }
-        if (halves == 2) {
-            acc[row] = acc[row] + x->fine.d * (w->scale[row][0] * value[0] + w->scale[row][1] * value[1]);
-        } else {
-            acc[row] = acc[row] + (w->scale[row][0] * x->fine.d) * value[0];
-        }
-        if (has_min) {
-            acc[row] = acc[row] + w->min[row] * x->fine.dsum;
-        }
+    int32_t sum = 0;
+    for (int i = begin; i < end; i++) {
+        sum += w[i] * (128 * x->high[i] + x->low[i]);
     }
+    return sum;
+}
+
+/* One row of an expanded block onto acc. */
+static float add_block(float acc, int row, const itera_expanded *w, const itera_act_block *x, int has_min)
+{
+    acc = acc + (w->scale[row] * x->fine.d) * (float)dot(w->q[row], x, 0, ITERA_PACK_COLS);
+    return has_min ? acc + w->min[row] * x->fine.dsum : acc;
+}
+
+/* One row of all sub-blocks of a block whose halves have integer factors, onto acc. */
+static float add_halves(float acc, int row, const itera_expanded *w, const itera_act_block *x, int subs)
+{
+    float sum = 0.0f;
+    for (int sub = 0; sub < subs; sub++, x++) {
+        const int8_t *q = w[sub].q[row], *half = w[sub].half[row];
+        sum = sum + x->fine.d * (float)(half[0] * dot(q, x, 0, 16) + half[1] * dot(q, x, 16, 32));
+    }
+    return acc + w->scale[row] * sum;
 }
 
 /* Block outermost, so that each is expanded once; y holds the running sums. */
@@ -39,20 +42,30 @@ static void matmul_quantized(float *y, size_t y_stride, const itera_matrix *w, c
     const itera_packing *packing = itera_packing_of(w->type);
     size_t blocks = (size_t)w->cols / ITERA_PACK_COLS;
     int subs = (int)packing->block_elements / ITERA_PACK_COLS;
-    int halves = w->type == ITERA_TYPE_Q6_K ? 2 : 1;
 
     for (int row = row_begin; row < row_end; row += ITERA_PACK_ROWS) {
-        const uint8_t *group = w->data + (size_t)(row / ITERA_PACK_ROWS) * w->group_bytes;
+        const uint8_t *block = w->data + (size_t)(row / ITERA_PACK_ROWS) * w->group_bytes;
         int rows = row_end - row < ITERA_PACK_ROWS ? row_end - row : ITERA_PACK_ROWS;
         for (int t = 0; t < T; t++) {
             memset(y + (size_t)t * y_stride + row, 0, (size_t)rows * sizeof *y);
         }
-        for (size_t block = 0; block < blocks; block++) {
-            itera_expanded expanded;
-            packing->expand(&expanded, group + block / subs * packing->block_bytes, (int)(block % subs));
+        for (size_t begin = 0; begin < blocks; begin += (size_t)subs, block += packing->block_bytes) {
+            itera_expanded expanded[ITERA_PACK_MOST_SUBS];
+            for (int sub = 0; sub < subs; sub++) {
+                packing->expand(&expanded[sub], block, sub);
+            }
             for (int t = 0; t < T; t++) {
-                add_block(y + (size_t)t * y_stride + row, rows, &expanded, x + (size_t)t * blocks + block,
-                          halves, packing->has_min);
+                const itera_act_block *xt = x + (size_t)t * blocks + begin;
+                for (int r = 0; r < rows; r++) {
+                    float *acc = &y[(size_t)t * y_stride + (size_t)(row + r)];
+                    if (packing->has_halves) {
+                        *acc = add_halves(*acc, r, expanded, xt, subs);
+                        continue;
+                    }
+                    for (int sub = 0; sub < subs; sub++) {
+                        *acc = add_block(*acc, r, &expanded[sub], &xt[sub], packing->has_min);
+                    }
+                }
             }
         }
     }

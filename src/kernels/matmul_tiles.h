@@ -8,7 +8,8 @@
 typedef struct panel_block {
     v128_t w[ITERA_STEPS];
     v128_t scale;
-    v128_t extra; /* minimum, or scale of the second half */
+    v128_t extra;     /* the minimum, where the type has one */
+    v128_t halves[2]; /* where it has halves, the integers of both */
 } panel_block;
 
 /* ---- Tiles ---- */
@@ -47,6 +48,24 @@ typedef struct tile_place {
     int repay; /* which sum repays the offset */
 } tile_place;
 
+/* Onto idot the products of a part of a block: `steps` broadcast words. */
+ITERA_INLINE void tile_dots(v128_t idot[4][2], const panel_block *panel, const tile_block *const *x, int tokens,
+                            int begin, int steps)
+{
+    ITERA_UNROLL
+    for (int step = begin; step < begin + steps; step++) {
+        v128_t w0 = panel[0].w[step], w1 = panel[1].w[step];
+        ITERA_UNROLL
+        for (int t = 0; t < tokens; t++) {
+            v128_t word = wasm_v128_load32_splat(WORDS(x[t]) + 4 * step);
+            idot[t][0] = ITERA_DOT(word, w0, idot[t][0]);
+            ITERA_PIN(idot[t][0]);
+            idot[t][1] = ITERA_DOT(word, w1, idot[t][1]);
+            ITERA_PIN(idot[t][1]);
+        }
+    }
+}
+
 /* `tokens` tokens by 2 groups over a panel. */
 ITERA_INLINE void tile(const tile_place *place, int tokens, int kind)
 {
@@ -60,63 +79,81 @@ ITERA_INLINE void tile(const tile_place *place, int tokens, int kind)
     load_sums(acc, place->y, place->y_stride, place->first, tokens);
 
     for (int block = 0; block < place->blocks; block++, panel += 2) {
-        const int parts = kind == kind_halves ? 2 : 1;
-        const int steps = ITERA_STEPS / parts;
-        v128_t first_half[4][2];
-        ITERA_UNROLL
-        for (int part = 0; part < parts; part++) {
-            v128_t idot[4][2];
-            ITERA_UNROLL
-            for (int t = 0; t < tokens; t++) {
-                idot[t][0] = idot[t][1] =
-                    kind == kind_minimum ? wasm_i32x4_splat(0) : repayment(x[t], kind, part, place->repay);
-            }
-            ITERA_UNROLL
-            for (int step = part * steps; step < (part + 1) * steps; step++) {
-                v128_t w0 = panel[0].w[step], w1 = panel[1].w[step];
-                ITERA_UNROLL
-                for (int t = 0; t < tokens; t++) {
-                    v128_t word = wasm_v128_load32_splat(WORDS(x[t]) + 4 * step);
-                    idot[t][0] = ITERA_DOT(word, w0, idot[t][0]);
-                    ITERA_PIN(idot[t][0]);
-                    idot[t][1] = ITERA_DOT(word, w1, idot[t][1]);
-                    ITERA_PIN(idot[t][1]);
-                }
-            }
-            v128_t scale0 = panel[0].scale, scale1 = panel[1].scale;
-            ITERA_UNROLL
-            for (int t = 0; t < tokens; t++) {
-                if (kind == kind_halves && part == 0) {
-                    first_half[t][0] = wasm_f32x4_mul(scale0, wasm_f32x4_convert_i32x4(idot[t][0]));
-                    first_half[t][1] = wasm_f32x4_mul(scale1, wasm_f32x4_convert_i32x4(idot[t][1]));
-                    continue;
-                }
-                v128_t d = wasm_v128_load32_splat(&SUMS(x[t])->d);
-                if (kind == kind_halves) {
-                    acc[t][0] = add_halves(acc[t][0], d, first_half[t][0], panel[0].extra, idot[t][0]);
-                    acc[t][1] = add_halves(acc[t][1], d, first_half[t][1], panel[1].extra, idot[t][1]);
-                } else {
-                    acc[t][0] =
-                        ITERA_MADD(wasm_f32x4_mul(scale0, d), wasm_f32x4_convert_i32x4(idot[t][0]), acc[t][0]);
-                    acc[t][1] =
-                        ITERA_MADD(wasm_f32x4_mul(scale1, d), wasm_f32x4_convert_i32x4(idot[t][1]), acc[t][1]);
-                }
-                if (kind == kind_minimum) {
-                    v128_t dsum = wasm_v128_load32_splat(&SUMS(x[t])->dsum);
-                    acc[t][0] = ITERA_MADD(panel[0].extra, dsum, acc[t][0]);
-                    acc[t][1] = ITERA_MADD(panel[1].extra, dsum, acc[t][1]);
-                }
-                ITERA_PIN(acc[t][0]);
-                ITERA_PIN(acc[t][1]);
-            }
-        }
+        v128_t idot[4][2];
         ITERA_UNROLL
         for (int t = 0; t < tokens; t++) {
-            x[t]++;
+            idot[t][0] = idot[t][1] = repayment(x[t], kind, 0, place->repay);
+        }
+        tile_dots(idot, panel, x, tokens, 0, ITERA_STEPS);
+        v128_t scale0 = panel[0].scale, scale1 = panel[1].scale;
+        ITERA_UNROLL
+        for (int t = 0; t < tokens; t++, x[t - 1]++) {
+            v128_t d = wasm_v128_load32_splat(&SUMS(x[t])->d);
+            acc[t][0] = ITERA_MADD(wasm_f32x4_mul(scale0, d), wasm_f32x4_convert_i32x4(idot[t][0]), acc[t][0]);
+            acc[t][1] = ITERA_MADD(wasm_f32x4_mul(scale1, d), wasm_f32x4_convert_i32x4(idot[t][1]), acc[t][1]);
+            if (kind == kind_minimum) {
+                v128_t dsum = wasm_v128_load32_splat(&SUMS(x[t])->dsum);
+                acc[t][0] = ITERA_MADD(panel[0].extra, dsum, acc[t][0]);
+                acc[t][1] = ITERA_MADD(panel[1].extra, dsum, acc[t][1]);
+            }
+            ITERA_PIN(acc[t][0]);
+            ITERA_PIN(acc[t][1]);
         }
     }
 
     store_sums(place->y, place->y_stride, acc, tokens);
+}
+
+/* The same of a type with halves, in blocks of 8 sub-blocks, whose sums meet their scale at the end. */
+ITERA_INLINE void tile_halves(const tile_place *place, int tokens, int kind)
+{
+    const tile_block *x[4];
+    const panel_block *panel = place->panel;
+    ITERA_UNROLL
+    for (int t = 0; t < tokens; t++) {
+        x[t] = place->x + (size_t)t * place->x_stride;
+    }
+
+    for (int block = 0; block < place->blocks; block += 8) {
+        v128_t acc[4][2], sum[4][2];
+        ITERA_UNROLL
+        for (int t = 0; t < tokens; t++) {
+            sum[t][0] = sum[t][1] = wasm_f32x4_splat(0.0f);
+        }
+        for (int sub = 0; sub < 8; sub++, panel += 2) {
+            v128_t idot[4][2], both[4][2];
+            ITERA_UNROLL
+            for (int half = 0; half < 2; half++) {
+                ITERA_UNROLL
+                for (int t = 0; t < tokens; t++) {
+                    idot[t][0] = idot[t][1] = repayment(x[t], kind, half, 0);
+                }
+                tile_dots(idot, panel, x, tokens, half * (ITERA_STEPS / 2), ITERA_STEPS / 2);
+                ITERA_UNROLL
+                for (int t = 0; t < tokens; t++) {
+                    v128_t left = wasm_i32x4_mul(panel[0].halves[half], idot[t][0]);
+                    v128_t right = wasm_i32x4_mul(panel[1].halves[half], idot[t][1]);
+                    both[t][0] = half == 0 ? left : wasm_i32x4_add(both[t][0], left);
+                    both[t][1] = half == 0 ? right : wasm_i32x4_add(both[t][1], right);
+                }
+            }
+            ITERA_UNROLL
+            for (int t = 0; t < tokens; t++, x[t - 1]++) {
+                v128_t d = wasm_v128_load32_splat(&SUMS(x[t])->d);
+                sum[t][0] = ITERA_MADD(d, wasm_f32x4_convert_i32x4(both[t][0]), sum[t][0]);
+                ITERA_PIN(sum[t][0]);
+                sum[t][1] = ITERA_MADD(d, wasm_f32x4_convert_i32x4(both[t][1]), sum[t][1]);
+                ITERA_PIN(sum[t][1]);
+            }
+        }
+        load_sums(acc, place->y, place->y_stride, place->first && block == 0, tokens);
+        ITERA_UNROLL
+        for (int t = 0; t < tokens; t++) {
+            acc[t][0] = ITERA_MADD(panel[-2].scale, sum[t][0], acc[t][0]);
+            acc[t][1] = ITERA_MADD(panel[-1].scale, sum[t][1], acc[t][1]);
+        }
+        store_sums(place->y, place->y_stride, acc, tokens);
+    }
 }
 
 ITERA_INLINE void tile_advance(tile_place *place, int tokens)
@@ -125,7 +162,7 @@ ITERA_INLINE void tile_advance(tile_place *place, int tokens)
     place->x += (size_t)tokens * place->x_stride;
 }
 
-#define DEFINE_TILES(name, kind)                                                                             \
+#define DEFINE_TILES(name, tile, kind)                                                                       \
     static void tiles_##name(tile_place place, int tokens)                                                   \
     {                                                                                                        \
         for (; tokens >= 4; tokens -= 4, tile_advance(&place, 4)) {                                          \
@@ -136,9 +173,9 @@ ITERA_INLINE void tile_advance(tile_place *place, int tokens)
         }                                                                                                    \
     }
 
-DEFINE_TILES(offset, kind_offset)
-DEFINE_TILES(minimum, kind_minimum)
-DEFINE_TILES(halves, kind_halves)
+DEFINE_TILES(offset, tile, kind_offset)
+DEFINE_TILES(minimum, tile, kind_minimum)
+DEFINE_TILES(halves, tile_halves, kind_halves)
 #undef DEFINE_TILES
 
 /* ---- The low plane of wide blocks ----
@@ -242,10 +279,13 @@ ITERA_INLINE void fill(panel_block *panel, const uint8_t *group, size_t begin, i
                 put_operands(panel->w, v, q[0], &k);
                 put_operands(panel->w, v + 4, q[1], &k);
             }
-            panel->scale = type->scale(head, block, sub, 0);
             if (type->kind == kind_halves) {
-                panel->extra = type->scale(head, block, sub, 1);
-            } else if (type->kind == kind_minimum) {
+                panel->scale = head[0];
+                type->halves(panel->halves, block, sub);
+            } else {
+                panel->scale = type->scale(head, block, sub);
+            }
+            if (type->kind == kind_minimum) {
                 panel->extra = type->min(head, block, sub);
             }
         }

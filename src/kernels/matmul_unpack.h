@@ -3,8 +3,9 @@
  *
  *   head_<type>(head, block, k)       what a packed block holds once: f32 scales of the 4 rows, then minima
  *   pair_<type>(q, block, sub, v, k)  unsigned quants in chunk order (quant/packed.h): chunks v and v + 4
- *   scale_..(head, block, sub, half)  f32 scale of each of the 4 rows
+ *   scale_..(head, block, sub)        f32 scale of each of the 4 rows
  *   min_..(head, block, sub)          f32 additive minimum of each row, where the type has one
+ *   halves_<type>(out, block, sub)    integers beside the scale in head, for each half of each row
  *   nibbles_<type>(block, sub)        where 4 vectors of nibbles are, of types that have nothing else
  *
  * k: the constants of all of them. */
@@ -111,9 +112,9 @@ ITERA_INLINE v128_t load_upper_bits(const uint8_t packed[3][16], const unpack_co
     return wasm_u16x8_shr(wasm_v128_or(bits, wasm_v128_andnot(wasm_v128_load(packed[2]), k->six)), 2);
 }
 
-ITERA_INLINE v128_t scale_whole(const v128_t head[2], const void *packed, int sub, int half)
+ITERA_INLINE v128_t scale_whole(const v128_t head[2], const void *packed, int sub)
 {
-    (void)packed, (void)sub, (void)half;
+    (void)packed, (void)sub;
     return head[0];
 }
 
@@ -241,10 +242,9 @@ ITERA_INLINE void pair_q4_k(v128_t q[2], const void *packed, int sub, int v, con
     load_nibbles(q, nibbles_q4_k(packed, sub) + 16 * v, k);
 }
 
-ITERA_INLINE v128_t scale_q4_k(const v128_t head[2], const void *packed, int sub, int half)
+ITERA_INLINE v128_t scale_q4_k(const v128_t head[2], const void *packed, int sub)
 {
     const itera_packed_q4_k *block = packed;
-    (void)half;
     return scale_of_bytes(head[0], block->scales[sub]);
 }
 
@@ -268,10 +268,9 @@ ITERA_INLINE void pair_q5_k(v128_t q[2], const void *packed, int sub, int v, con
     add_fifth_bits(q, block->sub[sub].high, v, k);
 }
 
-ITERA_INLINE v128_t scale_q5_k(const v128_t head[2], const void *packed, int sub, int half)
+ITERA_INLINE v128_t scale_q5_k(const v128_t head[2], const void *packed, int sub)
 {
     const itera_packed_q5_k *block = packed;
-    (void)half;
     return scale_of_bytes(head[0], block->scales[sub]);
 }
 
@@ -301,12 +300,14 @@ ITERA_INLINE void pair_q6_k(v128_t q[2], const void *packed, int sub, int v, con
     }
 }
 
-ITERA_INLINE v128_t scale_q6_k(const v128_t head[2], const void *packed, int sub, int half)
+/* LLVM, left alone, would load the second half by itself, with a shuffle. */
+ITERA_INLINE void halves_q6_k(v128_t out[2], const void *packed, int sub)
 {
     const itera_packed_q6_k *block = packed;
     v128_t lanes = wasm_i16x8_load8x8(block->scales[sub]);
-    lanes = half == 0 ? wasm_i32x4_extend_low_i16x8(lanes) : wasm_i32x4_extend_high_i16x8(lanes);
-    return wasm_f32x4_mul(head[0], wasm_f32x4_convert_i32x4(lanes));
+    ITERA_PIN(lanes);
+    out[0] = wasm_i32x4_extend_low_i16x8(lanes);
+    out[1] = wasm_i32x4_extend_high_i16x8(lanes);
 }
 
 /* ---- What the product loops know of a type ----
@@ -317,7 +318,7 @@ ITERA_INLINE v128_t scale_q6_k(const v128_t head[2], const void *packed, int sub
 enum {
     kind_offset,  /* w = scale (q - offset): repaid in integers */
     kind_minimum, /* w = scale q + min */
-    kind_halves   /* as kind_offset with a scale for each 16 columns */
+    kind_halves   /* as kind_offset, an integer beside the scale for each 16 columns: repaid for each */
 };
 
 typedef struct vector_type {
@@ -328,8 +329,9 @@ typedef struct vector_type {
     int coarse; /* relaxed: the high plane of the activations is enough in every block */
     void (*head)(v128_t head[2], const void *packed, const unpack_constants *k);
     void (*pair)(v128_t q[2], const void *packed, int sub, int v, const unpack_constants *k);
-    v128_t (*scale)(const v128_t head[2], const void *packed, int sub, int half);
-    v128_t (*min)(const v128_t head[2], const void *packed, int sub); /* kind_minimum only */
+    v128_t (*scale)(const v128_t head[2], const void *packed, int sub); /* all but kind_halves */
+    v128_t (*min)(const v128_t head[2], const void *packed, int sub);   /* kind_minimum only */
+    void (*halves)(v128_t out[2], const void *packed, int sub);         /* kind_halves only */
     const uint8_t *(*nibbles)(const void *packed, int sub); /* [4][16], of types that have nothing else */
 } vector_type;
 
@@ -344,24 +346,29 @@ typedef struct vector_type {
                                        .scale = scale_whole,                                                 \
                                        .min = its_min,                                                       \
                                        .nibbles = its_nibbles};
-#define ITERA_VECTOR_K(name, its_kind, its_repay, its_min, its_nibbles)                                      \
+#define ITERA_VECTOR_K(name, its_nibbles)                                                                    \
     ITERA_VECTOR_TYPE vector_##name = {.subs = 8,                                                            \
                                        .block_bytes = sizeof(itera_packed_##name),                           \
-                                       .kind = its_kind,                                                     \
-                                       .repay = its_repay,                                                   \
+                                       .kind = kind_minimum,                                                 \
                                        .coarse = 1,                                                          \
                                        .head = head_##name,                                                  \
                                        .pair = pair_##name,                                                  \
                                        .scale = scale_##name,                                                \
-                                       .min = its_min,                                                       \
+                                       .min = min_##name,                                                    \
                                        .nibbles = its_nibbles};
 ITERA_VECTOR_32(q8_0, kind_offset, ITERA_REPAY_128, NULL, NULL)
 ITERA_VECTOR_32(q4_0, kind_offset, ITERA_REPAY_8, NULL, nibbles_q4_0)
 ITERA_VECTOR_32(q4_1, kind_minimum, ITERA_REPAY_0, min_whole, nibbles_q4_1)
 ITERA_VECTOR_32(q5_0, kind_offset, ITERA_REPAY_16, NULL, NULL)
 ITERA_VECTOR_32(q5_1, kind_minimum, ITERA_REPAY_0, min_whole, NULL)
-ITERA_VECTOR_K(q4_k, kind_minimum, ITERA_REPAY_0, min_q4_k, nibbles_q4_k)
-ITERA_VECTOR_K(q5_k, kind_minimum, ITERA_REPAY_0, min_q5_k, NULL)
-ITERA_VECTOR_K(q6_k, kind_halves, ITERA_REPAY_16, NULL, NULL)
+ITERA_VECTOR_K(q4_k, nibbles_q4_k)
+ITERA_VECTOR_K(q5_k, NULL)
+ITERA_VECTOR_TYPE vector_q6_k = {.subs = 8,
+                                 .block_bytes = sizeof(itera_packed_q6_k),
+                                 .kind = kind_halves,
+                                 .coarse = 1,
+                                 .head = head_q6_k,
+                                 .pair = pair_q6_k,
+                                 .halves = halves_q6_k};
 
 #endif

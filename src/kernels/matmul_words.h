@@ -44,17 +44,15 @@ typedef itera_act_block tile_block;
 #define REPAY(block, which) (&(block)->coarse.repay[which])
 #endif
 
-/* What repays the weights' offset over the columns that a part (all, or a half) covers. A multiplication here would wait
- * for the units that make the dot products. */
+/* What repays the weights' offset over the columns that a part (all, or a half) covers: a dot product begins with it. A
+ * multiplication here would wait for the units that make the dot products. */
 ITERA_INLINE v128_t repayment(const tile_block *x, int kind, int part, int repay)
 {
-    return wasm_v128_load32_splat(kind == kind_halves ? &SUMS(x)->repay32[part] : REPAY(x, repay));
-}
-
-/* Two halves onto acc: what the first comes to before its d, and the second. */
-ITERA_INLINE v128_t add_halves(v128_t acc, v128_t d, v128_t first_half, v128_t second_scale, v128_t second_dot)
-{
-    return ITERA_MADD(d, ITERA_MADD(second_scale, wasm_f32x4_convert_i32x4(second_dot), first_half), acc);
+    switch (kind) {
+    case kind_offset: return wasm_v128_load32_splat(REPAY(x, repay));
+    case kind_halves: return wasm_v128_load32_splat(&SUMS(x)->repay32[part]);
+    default: return wasm_i32x4_splat(0);
+    }
 }
 
 /* ---- The low plane of wide blocks: at sixteen bits there is none ---- */

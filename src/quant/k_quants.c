@@ -153,7 +153,7 @@ static void expand_scales(itera_expanded *out, const uint16_t d[4], const uint16
                           const uint8_t scales[8])
 {
     for (int row = 0; row < 4; row++) {
-        out->scale[row][0] = out->scale[row][1] = itera_half_to_f32(d[row]) * (float)scales[row];
+        out->scale[row] = itera_half_to_f32(d[row]) * (float)scales[row];
         out->min[row] = -(itera_half_to_f32(dmin[row]) * (float)scales[4 + row]);
     }
 }
@@ -176,9 +176,9 @@ static void expand_q6_k(itera_expanded *out, const void *block, int sub)
 {
     const itera_packed_q6_k *packed = block;
     for (int row = 0; row < 4; row++) {
-        float d = itera_half_to_f32(packed->d[row]);
+        out->scale[row] = itera_half_to_f32(packed->d[row]);
         for (int half = 0; half < 2; half++) {
-            out->scale[row][half] = d * (float)packed->scales[sub][half][row];
+            out->half[row][half] = packed->scales[sub][half][row];
             for (int column = 0; column < 4; column++) {
                 int8_t *q = &out->q[row][16 * half + column];
                 q[12] = -32;
@@ -192,6 +192,6 @@ static void expand_q6_k(itera_expanded *out, const void *block, int sub)
     }
 }
 
-const itera_packing itera_packing_q4_k = {256, sizeof(itera_packed_q4_k), 1, pack_q4_k, expand_q4_k};
-const itera_packing itera_packing_q5_k = {256, sizeof(itera_packed_q5_k), 1, pack_q5_k, expand_q5_k};
-const itera_packing itera_packing_q6_k = {256, sizeof(itera_packed_q6_k), 0, pack_q6_k, expand_q6_k};
+const itera_packing itera_packing_q4_k = {256, sizeof(itera_packed_q4_k), 1, 0, pack_q4_k, expand_q4_k};
+const itera_packing itera_packing_q5_k = {256, sizeof(itera_packed_q5_k), 1, 0, pack_q5_k, expand_q5_k};
+const itera_packing itera_packing_q6_k = {256, sizeof(itera_packed_q6_k), 0, 1, pack_q6_k, expand_q6_k};

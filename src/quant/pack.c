@@ -80,7 +80,8 @@ void itera_unpack_row(float *out, itera_type type, uint32_t cols, const void *gr
         packing->expand(&expanded, from + (size_t)(column / packing->block_elements) * packing->block_bytes,
                         (int)(column % packing->block_elements / ITERA_PACK_COLS));
         for (int i = 0; i < ITERA_PACK_COLS; i++) {
-            float value = expanded.scale[lane][i / 16] * (float)expanded.q[lane][i];
+            float scale = expanded.scale[lane] * (packing->has_halves ? (float)expanded.half[lane][i / 16] : 1.0f);
+            float value = scale * (float)expanded.q[lane][i];
             out[i] = packing->has_min ? value + expanded.min[lane] : value;
         }
     }

@@ -19,7 +19,8 @@
 #include "quant/types.h"
 
 #define ITERA_PACK_ROWS 4   /* rows of a group */
-#define ITERA_PACK_COLS 32  /* columns of a block */
+#define ITERA_PACK_COLS 32  /* columns of a block, or of a sub-block */
+#define ITERA_PACK_MOST_SUBS 8 /* sub-blocks of a block */
 
 typedef struct itera_packed_q8_0 { /* w = d (q - 128) */
     uint16_t d[4];
@@ -75,12 +76,13 @@ typedef struct itera_packed_q6_k { /* w = (d scale) (q - 32), a scale for each 1
     uint8_t q[8][2][3][16];
 } itera_packed_q6_k;
 
-/* One 32-column block of 4 rows with the quants as plain signed integers, w = scale[half] q + min: the form
- * in which the reference product and itera_unpack_row see every quantized type. */
+/* One 32-column block of 4 rows with the quants as plain signed integers, w = scale q + min: the form in which the
+ * reference product and itera_unpack_row see every quantized type. */
 typedef struct itera_expanded {
     int8_t q[4][32];
-    float scale[4][2]; /* row, half of 16 columns */
+    float scale[4];
     float min[4];      /* only where the packing has minima; already negated for the K types */
+    int8_t half[4][2]; /* only where the packing has halves: what the scale is to be multiplied by in each */
 } itera_expanded;
 
 /* How one quantized type is packed. */
@@ -88,6 +90,7 @@ typedef struct itera_packing {
     uint32_t block_elements; /* columns of a packed block: 32 or 256 */
     uint32_t block_bytes;    /* bytes of a packed block of 4 rows */
     int has_min;             /* w has an additive part */
+    int has_halves;          /* each 16 columns have a factor of their own */
     /* Packs one block of each of 4 rows in file layout. */
     void (*pack)(void *out, const uint8_t *const rows[4]);
     /* Expands sub-block `sub` (0 for types with blocks of 32) of a packed block. */

@@ -65,7 +65,7 @@ static void expand_q4_0(itera_expanded *out, const void *block, int sub)
     const itera_packed_q4_0 *packed = block;
     (void)sub;
     for (int row = 0; row < 4; row++) {
-        out->scale[row][0] = out->scale[row][1] = itera_half_to_f32(packed->d[row]);
+        out->scale[row] = itera_half_to_f32(packed->d[row]);
     }
     itera_expand_nibbles(out->q, packed->q, NULL, -8);
 }
@@ -75,11 +75,11 @@ static void expand_q4_1(itera_expanded *out, const void *block, int sub)
     const itera_packed_q4_1 *packed = block;
     (void)sub;
     for (int row = 0; row < 4; row++) {
-        out->scale[row][0] = out->scale[row][1] = itera_half_to_f32(packed->d[row]);
+        out->scale[row] = itera_half_to_f32(packed->d[row]);
         out->min[row] = itera_half_to_f32(packed->m[row]);
     }
     itera_expand_nibbles(out->q, packed->q, NULL, 0);
 }
 
-const itera_packing itera_packing_q4_0 = {32, sizeof(itera_packed_q4_0), 0, pack_q4_0, expand_q4_0};
-const itera_packing itera_packing_q4_1 = {32, sizeof(itera_packed_q4_1), 1, pack_q4_1, expand_q4_1};
+const itera_packing itera_packing_q4_0 = {32, sizeof(itera_packed_q4_0), 0, 0, pack_q4_0, expand_q4_0};
+const itera_packing itera_packing_q4_1 = {32, sizeof(itera_packed_q4_1), 1, 0, pack_q4_1, expand_q4_1};

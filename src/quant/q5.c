@@ -74,7 +74,7 @@ static void expand_q5_0(itera_expanded *out, const void *block, int sub)
     const itera_packed_q5_0 *packed = block;
     (void)sub;
     for (int row = 0; row < 4; row++) {
-        out->scale[row][0] = out->scale[row][1] = itera_half_to_f32(packed->d[row]);
+        out->scale[row] = itera_half_to_f32(packed->d[row]);
     }
     itera_expand_nibbles(out->q, packed->q, packed->high, -16);
 }
@@ -84,11 +84,11 @@ static void expand_q5_1(itera_expanded *out, const void *block, int sub)
     const itera_packed_q5_1 *packed = block;
     (void)sub;
     for (int row = 0; row < 4; row++) {
-        out->scale[row][0] = out->scale[row][1] = itera_half_to_f32(packed->d[row]);
+        out->scale[row] = itera_half_to_f32(packed->d[row]);
         out->min[row] = itera_half_to_f32(packed->m[row]);
     }
     itera_expand_nibbles(out->q, packed->q, packed->high, 0);
 }
 
-const itera_packing itera_packing_q5_0 = {32, sizeof(itera_packed_q5_0), 0, pack_q5_0, expand_q5_0};
-const itera_packing itera_packing_q5_1 = {32, sizeof(itera_packed_q5_1), 1, pack_q5_1, expand_q5_1};
+const itera_packing itera_packing_q5_0 = {32, sizeof(itera_packed_q5_0), 0, 0, pack_q5_0, expand_q5_0};
+const itera_packing itera_packing_q5_1 = {32, sizeof(itera_packed_q5_1), 1, 0, pack_q5_1, expand_q5_1};

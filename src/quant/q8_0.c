@@ -33,11 +33,11 @@ static void expand_q8_0(itera_expanded *out, const void *block, int sub)
     const itera_packed_q8_0 *packed = block;
     (void)sub;
     for (int row = 0; row < 4; row++) {
-        out->scale[row][0] = out->scale[row][1] = itera_half_to_f32(packed->d[row]);
+        out->scale[row] = itera_half_to_f32(packed->d[row]);
         for (int i = 0; i < 32; i++) {
             out->q[row][i] = (int8_t)(packed->q[i / 4][4 * row + i % 4] - 128);
         }
     }
 }
 
-const itera_packing itera_packing_q8_0 = {32, sizeof(itera_packed_q8_0), 0, pack_q8_0, expand_q8_0};
+const itera_packing itera_packing_q8_0 = {32, sizeof(itera_packed_q8_0), 0, 0, pack_q8_0, expand_q8_0};
