@@ -48,6 +48,14 @@ typedef struct tile_place {
     int repay; /* which sum repays the offset */
 } tile_place;
 
+ITERA_INLINE void begin_rows(const tile_block *x[4], const tile_place *place, int tokens)
+{
+    ITERA_UNROLL
+    for (int t = 0; t < tokens; t++) {
+        x[t] = place->x + (size_t)t * place->x_stride;
+    }
+}
+
 /* Onto idot the products of a part of a block: `steps` broadcast words. */
 ITERA_INLINE void tile_dots(v128_t idot[4][2], const panel_block *panel, const tile_block *const *x, int tokens,
                             int begin, int steps)
@@ -67,15 +75,12 @@ ITERA_INLINE void tile_dots(v128_t idot[4][2], const panel_block *panel, const t
 }
 
 /* `tokens` tokens by 2 groups over a panel. */
-ITERA_INLINE void tile(const tile_place *place, int tokens, int kind)
+ITERA_INLINE void tile_scaled(const tile_place *place, int tokens, int kind)
 {
     v128_t acc[4][2];
     const tile_block *x[4];
     const panel_block *panel = place->panel;
-    ITERA_UNROLL
-    for (int t = 0; t < tokens; t++) {
-        x[t] = place->x + (size_t)t * place->x_stride;
-    }
+    begin_rows(x, place, tokens);
     load_sums(acc, place->y, place->y_stride, place->first, tokens);
 
     for (int block = 0; block < place->blocks; block++, panel += 2) {
@@ -87,7 +92,7 @@ ITERA_INLINE void tile(const tile_place *place, int tokens, int kind)
         tile_dots(idot, panel, x, tokens, 0, ITERA_STEPS);
         v128_t scale0 = panel[0].scale, scale1 = panel[1].scale;
         ITERA_UNROLL
-        for (int t = 0; t < tokens; t++, x[t - 1]++) {
+        for (int t = 0; t < tokens; t++) {
             v128_t d = wasm_v128_load32_splat(&SUMS(x[t])->d);
             acc[t][0] = ITERA_MADD(wasm_f32x4_mul(scale0, d), wasm_f32x4_convert_i32x4(idot[t][0]), acc[t][0]);
             acc[t][1] = ITERA_MADD(wasm_f32x4_mul(scale1, d), wasm_f32x4_convert_i32x4(idot[t][1]), acc[t][1]);
@@ -98,21 +103,19 @@ ITERA_INLINE void tile(const tile_place *place, int tokens, int kind)
             }
             ITERA_PIN(acc[t][0]);
             ITERA_PIN(acc[t][1]);
+            x[t]++;
         }
     }
 
     store_sums(place->y, place->y_stride, acc, tokens);
 }
 
-/* The same of a type with halves, in blocks of 8 sub-blocks, whose sums meet their scale at the end. */
-ITERA_INLINE void tile_halves(const tile_place *place, int tokens, int kind)
+/* The same of a type with halves: the sums of 8 sub-blocks meet their scale at the end. */
+ITERA_INLINE void tile_halves(const tile_place *place, int tokens)
 {
     const tile_block *x[4];
     const panel_block *panel = place->panel;
-    ITERA_UNROLL
-    for (int t = 0; t < tokens; t++) {
-        x[t] = place->x + (size_t)t * place->x_stride;
-    }
+    begin_rows(x, place, tokens);
 
     for (int block = 0; block < place->blocks; block += 8) {
         v128_t acc[4][2], sum[4][2];
@@ -126,7 +129,7 @@ ITERA_INLINE void tile_halves(const tile_place *place, int tokens, int kind)
             for (int half = 0; half < 2; half++) {
                 ITERA_UNROLL
                 for (int t = 0; t < tokens; t++) {
-                    idot[t][0] = idot[t][1] = repayment(x[t], kind, half, 0);
+                    idot[t][0] = idot[t][1] = repayment(x[t], kind_halves, half, 0);
                 }
                 tile_dots(idot, panel, x, tokens, half * (ITERA_STEPS / 2), ITERA_STEPS / 2);
                 ITERA_UNROLL
@@ -138,12 +141,13 @@ ITERA_INLINE void tile_halves(const tile_place *place, int tokens, int kind)
                 }
             }
             ITERA_UNROLL
-            for (int t = 0; t < tokens; t++, x[t - 1]++) {
+            for (int t = 0; t < tokens; t++) {
                 v128_t d = wasm_v128_load32_splat(&SUMS(x[t])->d);
                 sum[t][0] = ITERA_MADD(d, wasm_f32x4_convert_i32x4(both[t][0]), sum[t][0]);
                 ITERA_PIN(sum[t][0]);
                 sum[t][1] = ITERA_MADD(d, wasm_f32x4_convert_i32x4(both[t][1]), sum[t][1]);
                 ITERA_PIN(sum[t][1]);
+                x[t]++;
             }
         }
         load_sums(acc, place->y, place->y_stride, place->first && block == 0, tokens);
@@ -162,7 +166,16 @@ ITERA_INLINE void tile_advance(tile_place *place, int tokens)
     place->x += (size_t)tokens * place->x_stride;
 }
 
-#define DEFINE_TILES(name, tile, kind)                                                                       \
+ITERA_INLINE void tile(const tile_place *place, int tokens, int kind)
+{
+    if (kind == kind_halves) {
+        tile_halves(place, tokens);
+    } else {
+        tile_scaled(place, tokens, kind);
+    }
+}
+
+#define DEFINE_TILES(name, kind)                                                                             \
     static void tiles_##name(tile_place place, int tokens)                                                   \
     {                                                                                                        \
         for (; tokens >= 4; tokens -= 4, tile_advance(&place, 4)) {                                          \
@@ -173,9 +186,9 @@ ITERA_INLINE void tile_advance(tile_place *place, int tokens)
         }                                                                                                    \
     }
 
-DEFINE_TILES(offset, tile, kind_offset)
-DEFINE_TILES(minimum, tile, kind_minimum)
-DEFINE_TILES(halves, tile_halves, kind_halves)
+DEFINE_TILES(offset, kind_offset)
+DEFINE_TILES(minimum, kind_minimum)
+DEFINE_TILES(halves, kind_halves)
 #undef DEFINE_TILES
 
 /* ---- The low plane of wide blocks ----
