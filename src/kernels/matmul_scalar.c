@@ -35,6 +35,19 @@ static float add_halves(float acc, int row, const itera_expanded *w, const itera
     return acc + w->scale[row] * sum;
 }
 
+/* One row of a packed block onto acc; w: its sub-blocks, or itself. */
+static float add_packed(float acc, int row, const itera_expanded *w, const itera_act_block *x, int subs,
+                        const itera_packing *packing)
+{
+    if (packing->has_halves) {
+        return add_halves(acc, row, w, x, subs);
+    }
+    for (int sub = 0; sub < subs; sub++) {
+        acc = add_block(acc, row, &w[sub], &x[sub], packing->has_min);
+    }
+    return acc;
+}
+
 /* Block outermost, so that each is expanded once; y holds the running sums. */
 static void matmul_quantized(float *y, size_t y_stride, const itera_matrix *w, const itera_act_block *x,
                              int T, int row_begin, int row_end)
@@ -55,16 +68,9 @@ static void matmul_quantized(float *y, size_t y_stride, const itera_matrix *w, c
                 packing->expand(&expanded[sub], block, sub);
             }
             for (int t = 0; t < T; t++) {
-                const itera_act_block *xt = x + (size_t)t * blocks + begin;
+                float *acc = y + (size_t)t * y_stride + row;
                 for (int r = 0; r < rows; r++) {
-                    float *acc = &y[(size_t)t * y_stride + (size_t)(row + r)];
-                    if (packing->has_halves) {
-                        *acc = add_halves(*acc, r, expanded, xt, subs);
-                        continue;
-                    }
-                    for (int sub = 0; sub < subs; sub++) {
-                        *acc = add_block(*acc, r, &expanded[sub], &xt[sub], packing->has_min);
-                    }
+                    acc[r] = add_packed(acc[r], r, expanded, x + (size_t)t * blocks + begin, subs, packing);
                 }
             }
         }

@@ -56,8 +56,8 @@ ITERA_INLINE void begin_rows(const tile_block *x[4], const tile_place *place, in
     }
 }
 
-/* Onto idot the products of a part of a block: `steps` broadcast words. */
-ITERA_INLINE void tile_dots(v128_t idot[4][2], const panel_block *panel, const tile_block *const *x, int tokens,
+/* Onto idot the products of a part of a block: `steps` broadcast words, of as many words[t] as there are tokens. */
+ITERA_INLINE void tile_dots(v128_t idot[4][2], const panel_block *panel, const uint8_t *const words[4], int tokens,
                             int begin, int steps)
 {
     ITERA_UNROLL
@@ -65,7 +65,7 @@ ITERA_INLINE void tile_dots(v128_t idot[4][2], const panel_block *panel, const t
         v128_t w0 = panel[0].w[step], w1 = panel[1].w[step];
         ITERA_UNROLL
         for (int t = 0; t < tokens; t++) {
-            v128_t word = wasm_v128_load32_splat(WORDS(x[t]) + 4 * step);
+            v128_t word = wasm_v128_load32_splat(words[t] + 4 * step);
             idot[t][0] = ITERA_DOT(word, w0, idot[t][0]);
             ITERA_PIN(idot[t][0]);
             idot[t][1] = ITERA_DOT(word, w1, idot[t][1]);
@@ -85,11 +85,13 @@ ITERA_INLINE void tile_scaled(const tile_place *place, int tokens, int kind)
 
     for (int block = 0; block < place->blocks; block++, panel += 2) {
         v128_t idot[4][2];
+        const uint8_t *words[4];
         ITERA_UNROLL
         for (int t = 0; t < tokens; t++) {
+            words[t] = WORDS(x[t]);
             idot[t][0] = idot[t][1] = repayment(x[t], kind, 0, place->repay);
         }
-        tile_dots(idot, panel, x, tokens, 0, ITERA_STEPS);
+        tile_dots(idot, panel, words, tokens, 0, ITERA_STEPS);
         v128_t scale0 = panel[0].scale, scale1 = panel[1].scale;
         ITERA_UNROLL
         for (int t = 0; t < tokens; t++) {
@@ -125,13 +127,15 @@ ITERA_INLINE void tile_halves(const tile_place *place, int tokens)
         }
         for (int sub = 0; sub < 8; sub++, panel += 2) {
             v128_t idot[4][2], both[4][2];
+            const uint8_t *words[4];
             ITERA_UNROLL
             for (int half = 0; half < 2; half++) {
                 ITERA_UNROLL
                 for (int t = 0; t < tokens; t++) {
+                    words[t] = WORDS(x[t]);
                     idot[t][0] = idot[t][1] = repayment(x[t], kind_halves, half, 0);
                 }
-                tile_dots(idot, panel, x, tokens, half * (ITERA_STEPS / 2), ITERA_STEPS / 2);
+                tile_dots(idot, panel, words, tokens, half * (ITERA_STEPS / 2), ITERA_STEPS / 2);
                 ITERA_UNROLL
                 for (int t = 0; t < tokens; t++) {
                     v128_t left = wasm_i32x4_mul(panel[0].halves[half], idot[t][0]);
@@ -221,24 +225,15 @@ ITERA_INLINE void low_tile(const tile_place *place, int block, const uint8_t *me
     static const itera_act_block nothing;
     const panel_block *panel = place->panel + 2 * block;
     const itera_act_block *x[4];
+    const uint8_t *words[4];
     v128_t idot[4][2];
     ITERA_UNROLL
     for (int t = 0; t < 4; t++) {
         x[t] = t < count ? place->x + (size_t)members[t] * place->x_stride + block : &nothing;
+        words[t] = LOW_WORDS(x[t]);
         idot[t][0] = idot[t][1] = wasm_i32x4_splat(kind == kind_offset ? low_repay(x[t], place->repay) : 0);
     }
-    ITERA_UNROLL
-    for (int step = 0; step < ITERA_STEPS; step++) {
-        v128_t w0 = panel[0].w[step], w1 = panel[1].w[step];
-        ITERA_UNROLL
-        for (int t = 0; t < 4; t++) {
-            v128_t word = wasm_v128_load32_splat(LOW_WORDS(x[t]) + 4 * step);
-            idot[t][0] = ITERA_DOT(word, w0, idot[t][0]);
-            ITERA_PIN(idot[t][0]);
-            idot[t][1] = ITERA_DOT(word, w1, idot[t][1]);
-            ITERA_PIN(idot[t][1]);
-        }
-    }
+    tile_dots(idot, panel, words, 4, 0, ITERA_STEPS);
     ITERA_UNROLL
     for (int t = 0; t < 4; t++) {
         v128_t d = wasm_f32x4_splat(x[t]->fine.d), dsum = wasm_f32x4_splat(low_dsum(x[t]));
