@@ -138,12 +138,13 @@ $(PROGRAMS:%=build/native/%): build/native/%: build/native/src/native/%.o build/
 	$(Q)$(CC) $(CFLAGS_native) -pthread $^ -o $@ -lm
 
 # ---- trainer -------------------------------------------------------------------------------------------
-# Built for this machine, with threads, and with oneDNN where it is installed (Debian: libdnnl-dev).
+# Built for this machine, with threads, and with oneDNN where it is installed (Debian: libdnnl-dev); asked
+# at the link, since setup may just have installed it.
 # The widest vectors of the machine, where the compiler knows how to ask for them.
 TRAIN_VECTORS := $(if $(filter x86_64 amd64,$(shell uname -m)),-mprefer-vector-width=512)
 TRAIN_CFLAGS := -O3 -march=native $(TRAIN_VECTORS) -ffp-contract=fast -fno-math-errno -fno-trapping-math \
     -fopenmp -DITERA_USE_DNNL
-TRAIN_LIBS   := $(shell echo '\#include <oneapi/dnnl/dnnl.h>' | $(CC) -E - >/dev/null 2>&1 && echo -ldnnl)
+TRAIN_LIBS    = $(shell $(CC) -include oneapi/dnnl/dnnl.h -E -x c /dev/null >/dev/null 2>&1 && echo -ldnnl)
 TRAIN_OBJECTS := $(patsubst %.c,build/train/%.o,src/native/train.c \
     $(filter src/native/train/%,$(ALL_SOURCES)) $(filter src/train/% src/base/% src/gguf/% src/quant/%,$(LIB_SOURCES)))
 build/train/%.o: %.c Makefile | setup

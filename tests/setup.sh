@@ -1,7 +1,7 @@
 #!/bin/sh
 # What the native builds and the tests need from the system.
 #
-#   setup.sh compiler        a C compiler and SIMDe, or fails
+#   setup.sh compiler        a C compiler and SIMDe, or fails; oneDNN, without which training is slower
 #   setup.sh browsers        Chromium and Firefox; where they cannot be installed it says so and succeeds,
 #                            and the browser tests are skipped
 #   setup.sh fuzz-compiler   prints a clang that has libFuzzer, or fails
@@ -15,6 +15,8 @@ compiler)
     have gcc || have clang || have cc || "$install" gcc libc6-dev
     [ -e /usr/include/simde/wasm/simd128.h ] || [ -e /usr/local/include/simde/wasm/simd128.h ] ||
         "$install" libsimde-dev
+    [ -e /usr/include/oneapi/dnnl/dnnl.h ] || [ -e /usr/local/include/oneapi/dnnl/dnnl.h ] ||
+        "$install" libdnnl-dev || echo "setup: no oneDNN; itera-train will be slower" >&2
     ;;
 browsers)
     have chromium || "$install" chromium || echo "setup: no chromium; its tests will be skipped" >&2
