@@ -32,8 +32,7 @@ for (const browser of browsers) {
     }
 
     it('lists what was written, the latest first', async () => {
-      await t.page.evaluate(() => document.querySelectorAll('[data-testid="starter"]')[1].click())
-      await t.run(() => {})
+      await t.run(() => t.press('starter', 1))
       await t.click('new')
       await t.press('kind-chat')
       await t.say('Once upon a time')
