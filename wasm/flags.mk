@@ -35,8 +35,8 @@ WASM_SOURCE_FLAGS = $(if $(and $(filter-out scalar,$(1)),$(filter %_scalar.c,$(2
 # What runs once a token or once a file, and not once a weight, is compiled for size.
 WASM_SMALL := $(filter-out src/base/hash.c,$(wildcard src/base/*.c)) src/gguf/%.c src/arch/%.c src/blocks/%.c wasm/%.c $(addprefix src/runtime/,model.c session.c snapshot.c trace.c)
 WASM_SOURCE_FLAGS += $(if $(filter $(WASM_SMALL),$(2)),-Oz)
-# Its loops work on words, and unrolled are hardly faster; what the scalar products take from it they take often.
-WASM_SOURCE_FLAGS += $(if $(filter-out scalar,$(1)),$(if $(filter src/quant/pack.c,$(2)),-Os))
+# What runs once a weight, but only while a file is loaded; the scalar products take their weights through it.
+WASM_SOURCE_FLAGS += $(if $(filter-out scalar,$(1)),$(if $(filter src/quant/pack.c src/quant/q5.c,$(2)),-Os))
 
 # ---- linking
 # wasm-opt over the linked module; its -O3 reorders what the tiles of the products pin in place: half the speed.

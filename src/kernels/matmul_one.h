@@ -1,9 +1,10 @@
 /* Quantized products of one token, a template (matmul_quant.h): weights are unpacked in registers on their way from
  * memory. */
 
+/* Up to four of `rows`. */
 ITERA_INLINE v128_t load_rows(const float *y, int rows) { return itera_load_part(y, (size_t)rows); }
 
-ITERA_INLINE void store_rows(float *y, v128_t value, int rows) { itera_store_part(y, value, (size_t)rows); }
+static __attribute__((noinline)) void store_rows(float *y, v128_t value, int rows) { itera_store_part(y, value, (size_t)rows); }
 
 ITERA_INLINE v128_t word_of(const uint8_t *words, int chunk, int i)
 {
@@ -64,8 +65,7 @@ ITERA_INLINE v128_t nibble_dots(v128_t sum, const uint8_t *words, const uint8_t 
     return wasm_i32x4_add(sum, wasm_i32x4_shr(by_16, 4));
 }
 
-/* One group by one token: a single stream through memory, in the order that prefetchers like (two groups side
- * by side read at half the speed); the dot products of different blocks do not wait for each other. */
+/* Columns of one group by one token; the dot products of different blocks do not wait for each other. */
 ITERA_INLINE v128_t one_token(v128_t acc, const uint8_t *block, const tile_block *x, int blocks,
                               const vector_type *type, int in_place, const unpack_constants *k)
 {
@@ -119,31 +119,7 @@ ITERA_INLINE v128_t one_group(v128_t acc, const uint8_t *block, const tile_block
                                      : one_token(acc, block, x, blocks, type, in_place, k);
 }
 
-#if ITERA_WIDEN
-
-ITERA_INLINE void matmul_one(float *y, const itera_matrix *w, const itera_act_block *x, int row_begin,
-                             int row_end, const vector_type *type, int in_place)
-{
-    enum { MOST = PANEL_TOKENS * PANEL_BLOCKS };
-    tile_block widened[MOST];
-    const unpack_constants k = make_constants();
-    int all_blocks = w->cols / ITERA_PACK_COLS;
-    for (int begin = 0; begin < all_blocks; begin += MOST) {
-        int blocks = all_blocks - begin < MOST ? all_blocks - begin : MOST;
-        for (int block = 0; block < blocks; block++) {
-            widen_block(&widened[block], &x[begin + block], type->repay);
-        }
-        const uint8_t *data = w->data + (size_t)(begin / type->subs) * type->block_bytes;
-        for (int row = row_begin; row < row_end; row += 4) {
-            int rows = row_end - row < 4 ? row_end - row : 4;
-            v128_t acc = begin == 0 ? wasm_f32x4_splat(0.0f) : load_rows(y + row, rows);
-            acc = one_group(acc, data + (size_t)(row / 4) * w->group_bytes, widened, blocks, type, in_place, &k);
-            store_rows(y + row, acc, rows);
-        }
-    }
-}
-
-#else
+#if !ITERA_WIDEN
 
 /* The low plane of one block of a 32-column type. */
 ITERA_INLINE v128_t one_low_plane(v128_t acc, const uint8_t *block, const itera_act_block *x,
@@ -163,27 +139,84 @@ ITERA_INLINE v128_t one_low_plane(v128_t acc, const uint8_t *block, const itera_
     return acc;
 }
 
+/* The low planes of a panel. */
+ITERA_INLINE v128_t one_low_panel(v128_t acc, const uint8_t *group, const itera_act_block *x, int blocks,
+                                  const vector_type *type, const unpack_constants *k)
+{
+    ITERA_KEEP_LOOP
+    for (int i = 0; i < blocks && !type->coarse; i++) {
+        if (x[i].wide) {
+            acc = one_low_plane(acc, group + (size_t)i * type->block_bytes, x + i, type, k);
+        }
+    }
+    return acc;
+}
+
+#endif
+
+/* Columns [32 * begin, 32 * (begin + blocks)), those of `x`. Four quarters of the rows are read side by side, 300 to 800
+ * bytes of each in turn: while one is multiplied, the processor fetches what comes next of the others. Of a single
+ * stream it fetches too little ahead where memory is far away, and waits at every page. */
+ITERA_INLINE void one_token_by_rows(float *y, const itera_matrix *w, const tile_block *x, int begin, int blocks,
+                                    int row_begin, int row_end, const vector_type *type, int in_place,
+                                    const unpack_constants *k)
+{
+    enum { STREAMS = 4 };
+    const int turn = type->subs < 4 ? 4 : type->subs;
+    const int panel = ITERA_WIDEN || type->coarse ? blocks : PANEL_BLOCKS;
+    const int groups = (row_end - row_begin + 3) / 4, groups_each = (groups + STREAMS - 1) / STREAMS;
+    const uint8_t *data = w->data + (size_t)(begin / type->subs) * type->block_bytes;
+    for (int i = 0; i < groups_each; i++) {
+        const uint8_t *group[STREAMS];
+        v128_t acc[STREAMS];
+        int streams = 0;
+        ITERA_KEEP_LOOP
+        for (int row = row_begin + 4 * i; streams < STREAMS && row < row_end; row += 4 * groups_each, streams++) {
+            group[streams] = data + (size_t)(row / 4) * w->group_bytes;
+            acc[streams] = begin == 0 ? wasm_f32x4_splat(0.0f) : load_rows(y + row, row_end - row);
+        }
+        for (int at = 0; at < blocks; at += panel) {
+            const int panel_end = blocks - at < panel ? blocks : at + panel;
+            ITERA_KEEP_LOOP
+            for (int now = at; now < panel_end; now += turn) {
+                const int n = panel_end - now < turn ? panel_end - now : turn;
+                ITERA_KEEP_LOOP
+                for (int s = 0; s < streams; s++) {
+                    acc[s] = one_group(acc[s], group[s] + (size_t)(now / type->subs) * type->block_bytes, x + now, n,
+                                       type, in_place, k);
+                }
+            }
+#if !ITERA_WIDEN
+            ITERA_KEEP_LOOP
+            for (int s = 0; s < streams; s++) {
+                acc[s] = one_low_panel(acc[s], group[s] + (size_t)(at / type->subs) * type->block_bytes, x + at,
+                                       panel_end - at, type, k);
+            }
+#endif
+        }
+        ITERA_KEEP_LOOP
+        for (int s = 0, row = row_begin + 4 * i; s < streams; s++, row += 4 * groups_each) {
+            store_rows(y + row, acc[s], row_end - row);
+        }
+    }
+}
+
 ITERA_INLINE void matmul_one(float *y, const itera_matrix *w, const itera_act_block *x, int row_begin,
                              int row_end, const vector_type *type, int in_place)
 {
     const unpack_constants k = make_constants();
-    int blocks = w->cols / ITERA_PACK_COLS;
-    int most = type->coarse ? blocks : PANEL_BLOCKS; /* low planes follow the high ones of a panel */
-    for (int row = row_begin; row < row_end; row += 4) {
-        const uint8_t *group = w->data + (size_t)(row / 4) * w->group_bytes;
-        v128_t acc = wasm_f32x4_splat(0.0f);
-        for (int begin = 0; begin < blocks; begin += most) {
-            int end = blocks - begin < most ? blocks : begin + most;
-            acc = one_group(acc, group + (size_t)(begin / type->subs) * type->block_bytes, x + begin, end - begin,
-                            type, in_place, &k);
-            for (int i = begin; !type->coarse && i < end; i++) {
-                if (x[i].wide) {
-                    acc = one_low_plane(acc, group + (size_t)i * type->block_bytes, x + i, type, &k);
-                }
-            }
+    const int all_blocks = w->cols / ITERA_PACK_COLS;
+#if ITERA_WIDEN
+    enum { MOST = PANEL_TOKENS * PANEL_BLOCKS };
+    tile_block widened[MOST];
+    for (int begin = 0; begin < all_blocks; begin += MOST) {
+        const int blocks = all_blocks - begin < MOST ? all_blocks - begin : MOST;
+        for (int block = 0; block < blocks; block++) {
+            widen_block(&widened[block], &x[begin + block], type->repay);
         }
-        store_rows(y + row, acc, row_end - row < 4 ? row_end - row : 4);
+        one_token_by_rows(y, w, widened, begin, blocks, row_begin, row_end, type, in_place, &k);
     }
-}
-
+#else
+    one_token_by_rows(y, w, x, 0, all_blocks, row_begin, row_end, type, in_place, &k);
 #endif
+}

@@ -5,6 +5,7 @@
 
 #define SCAN_TOKENS 32 /* of a block: what they read and add up to stays in the first-level cache */
 #define SCAN_WIDTH 16  /* channels of a tile: four vectors */
+#define SCAN_STREAMS 4 /* heads whose states are read side by side for one token */
 
 /* A block of tokens of one head: its steps and, for the channels at hand, what goes in and what comes out. */
 typedef struct scan_block {
@@ -135,30 +136,47 @@ ITERA_INLINE void scan_rows(float *state, size_t P, float *sum, const float *in,
     }
 }
 
-/* One token of one head, its first `channels`, the state in the order in which it lies in memory: it comes from far
- * away. */
-static void scan_token(float *y, float *state, const float *x, const float *B, const float *C,
-                       itera_scan_step step, float Dskip, size_t P, int N, size_t channels)
+/* One token of one head: y and x [P], the state [N, P], B and C [N]. */
+typedef struct scan_stream {
+    float *y, *state;
+    const float *x, *B, *C;
+    itera_scan_step step;
+    float Dskip;
+} scan_stream;
+
+/* One token of up to SCAN_STREAMS heads, the first `channels` of each. The states come from far away, so they are read
+ * in the order in which they lie there, two rows of each head in turn (one_token_by_rows() of matmul_one.h says why). */
+static void scan_token(const scan_stream *heads, int count, size_t P, int N, size_t channels)
 {
     enum { WIDTH = 128 };
-    float in[WIDTH], sum[WIDTH];
-    v128_t in_factor = wasm_f32x4_splat(step.in), out = wasm_f32x4_splat(step.out), skip = wasm_f32x4_splat(Dskip);
-    for (size_t begin = 0; begin < channels; begin += WIDTH, state += WIDTH, x += WIDTH, y += WIDTH) {
+    float in[SCAN_STREAMS][WIDTH], sum[SCAN_STREAMS][WIDTH];
+    for (size_t begin = 0; begin < channels; begin += WIDTH) {
         size_t width = channels - begin < WIDTH ? channels - begin : WIDTH;
-        for (size_t p = 0; p < width; p += 4) {
-            wasm_v128_store(in + p, wasm_f32x4_mul(in_factor, itera_load_part(x + p, width - p)));
-            wasm_v128_store(sum + p, wasm_f32x4_splat(0.0f));
+        for (int h = 0; h < count; h++) {
+            v128_t factor = wasm_f32x4_splat(heads[h].step.in);
+            for (size_t p = 0; p < width; p += 4) {
+                wasm_v128_store(in[h] + p, wasm_f32x4_mul(factor, itera_load_part(heads[h].x + begin + p, width - p)));
+                wasm_v128_store(sum[h] + p, wasm_f32x4_splat(0.0f));
+            }
         }
-        int n = 0;
-        for (; n + 2 <= N; n += 2) {
-            scan_rows(state + (size_t)n * P, P, sum, in, B + n, C + n, step.factor, width, 2);
+        for (int n = 0; n < N; n += 2) {
+            ITERA_KEEP_LOOP
+            for (int h = 0; h < count; h++) {
+                const scan_stream *head = &heads[h];
+                float *rows = head->state + begin + (size_t)n * P;
+                if (n + 2 <= N) {
+                    scan_rows(rows, P, sum[h], in[h], head->B + n, head->C + n, head->step.factor, width, 2);
+                } else {
+                    scan_rows(rows, P, sum[h], in[h], head->B + n, head->C + n, head->step.factor, width, 1);
+                }
+            }
         }
-        if (n < N) {
-            scan_rows(state + (size_t)n * P, P, sum, in, B + n, C + n, step.factor, width, 1);
-        }
-        for (size_t p = 0; p < width; p += 4) {
-            v128_t skipped = wasm_f32x4_mul(skip, itera_load_part(x + p, width - p));
-            itera_store_part(y + p, ITERA_MADD(out, wasm_v128_load(sum + p), skipped), width - p);
+        for (int h = 0; h < count; h++) {
+            v128_t out = wasm_f32x4_splat(heads[h].step.out), skip = wasm_f32x4_splat(heads[h].Dskip);
+            for (size_t p = 0; p < width; p += 4) {
+                v128_t skipped = wasm_f32x4_mul(skip, itera_load_part(heads[h].x + begin + p, width - p));
+                itera_store_part(heads[h].y + begin + p, ITERA_MADD(out, wasm_v128_load(sum[h] + p), skipped), width - p);
+            }
         }
     }
 }
@@ -171,7 +189,8 @@ static void scan_head(float *y, size_t y_stride, float *state, const float *x, c
         scan_slice(y + p, y_stride, state + p, x + p, B, C, stride, block, Dskip, P, N);
     }
     for (int t = 0; p < P && t < block->T; t++, y += y_stride, x += stride, B += stride, C += stride) {
-        scan_token(y + p, state + p, x + p, B, C, block->steps[t], Dskip, P, N, P - p);
+        const scan_stream head = {y + p, state + p, x + p, B, C, block->steps[t], Dskip};
+        scan_token(&head, 1, P, N, P - p);
     }
 }
 
@@ -181,14 +200,28 @@ void ITERA_NAME(scan_mamba2)(float *y, float *state, float *scale, const float *
                              int head_end)
 {
     const size_t width = (size_t)P, y_stride = (size_t)H * width;
+    if (T == 1) {
+        scan_stream heads[SCAN_STREAMS];
+        int count = 0;
+        for (int h = head_begin; h < head_end; h++) {
+            const size_t group = (size_t)(h / (H / G)) * (size_t)N, channel = (size_t)h * width;
+            heads[count++] = (scan_stream){.y = y + channel,
+                                           .state = state + channel * (size_t)N,
+                                           .x = x + channel,
+                                           .B = B + group,
+                                           .C = C + group,
+                                           .step = itera_scan_next(&scale[h], dt[h], A[h]),
+                                           .Dskip = Dskip[h]};
+            if (count == SCAN_STREAMS || h + 1 == head_end) {
+                scan_token(heads, count, width, N, width);
+                count = 0;
+            }
+        }
+        return;
+    }
     for (int h = head_begin; h < head_end; h++) {
         float *head_state = state + (size_t)h * (size_t)N * width;
         const size_t group = (size_t)(h / (H / G)) * (size_t)N, channel = (size_t)h * width;
-        if (T == 1) {
-            scan_token(y + channel, head_state, x + channel, B + group, C + group,
-                       itera_scan_next(&scale[h], dt[h], A[h]), Dskip[h], width, N, width);
-            continue;
-        }
         for (int t = 0; t < T; t += SCAN_TOKENS) {
             const size_t row = (size_t)t * stride;
             scan_block block;
