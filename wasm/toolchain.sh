@@ -120,7 +120,7 @@ for version in $(seq "$llvm_asked" "$newest"); do
 done
 if [ -z "$llvm" ]; then
     if [ "$(id -u)" = 0 ]; then
-        flock "$here/../build/debian-install.lock" apt-get -qq update >&2 || true
+        flock "$root/build/debian-install.lock" apt-get -qq update >&2 || true
     fi
     for version in $(seq "$llvm_asked" "$newest"); do
         if apt-cache show "clang-$version" >/dev/null 2>&1; then

@@ -1,10 +1,14 @@
 /* Quantized products of one token, a template (matmul_quant.h): weights are unpacked in registers on their way from
  * memory. */
 
-/* Up to four of `rows`. */
+/* A group's rows of y: `rows`, or the first four where there are more. */
 ITERA_INLINE v128_t load_rows(const float *y, int rows) { return itera_load_part(y, (size_t)rows); }
 
-static __attribute__((noinline)) void store_rows(float *y, v128_t value, int rows) { itera_store_part(y, value, (size_t)rows); }
+/* Not inlined: once a group of rows the call is cheap, and each type would have a copy of its own. */
+static __attribute__((noinline)) void store_rows(float *y, v128_t value, int rows)
+{
+    itera_store_part(y, value, (size_t)rows);
+}
 
 ITERA_INLINE v128_t word_of(const uint8_t *words, int chunk, int i)
 {
