@@ -1,7 +1,8 @@
 #include "arch/arch.h"
 
-#include <stdio.h>
 #include <string.h>
+
+#include "base/format.h"
 
 static const itera_arch *const ARCHITECTURES[] = {
     &itera_arch_itera_lite,
@@ -27,7 +28,7 @@ itera_status itera_arch_of(const itera_gguf *gguf, const itera_arch **out, itera
             return ITERA_OK;
         }
         if (used < sizeof supported) {
-            used += (size_t)snprintf(supported + used, sizeof supported - used, "%s%s", i ? ", " : "", candidate);
+            used += (size_t)itera_format(supported + used, sizeof supported - used, "%s%s", i ? ", " : "", candidate);
         }
     }
     return itera_fail(error, ITERA_ERR_UNSUPPORTED, "architecture '%.*s' is not supported; supported are %s",

@@ -23,6 +23,9 @@ static itera_status read_rope(const itera_builder *builder, hparams *h)
     if (!rotates) {
         return ITERA_OK;
     }
+    if (h->rope_base < 1.0f) {
+        return itera_fail(builder->error, ITERA_ERR_CORRUPT, "granitehybrid.rope.freq_base is below 1");
+    }
     itera_gguf_string kind;
     if (itera_gguf_get_string(builder->gguf, "granitehybrid.rope.scaling.type", &kind) &&
         !(kind.length == 4 && memcmp(kind.data, "none", 4) == 0)) {

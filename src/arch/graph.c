@@ -1,8 +1,8 @@
 #include "arch/graph.h"
 
 #include <math.h>
-#include <stdio.h>
 
+#include "base/format.h"
 #include "arch/arch.h"
 
 #define KEY_BYTES 128
@@ -11,7 +11,7 @@ static const char *key_of(const itera_builder *builder, char *key, const char *s
 {
     itera_gguf_string arch = {.data = "", .length = 0};
     itera_gguf_get_string(builder->gguf, "general.architecture", &arch);
-    snprintf(key, KEY_BYTES, "%.*s.%s", (int)arch.length, arch.data, suffix);
+    itera_format(key, KEY_BYTES, "%.*s.%s", (int)arch.length, arch.data, suffix);
     return key;
 }
 

@@ -1,7 +1,6 @@
 #include "base/status.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 
 const char *itera_status_code(itera_status status)
 {
@@ -28,7 +27,7 @@ itera_status itera_fail(itera_error *error, itera_status status, const char *for
     }
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(error->text, sizeof error->text, format, arguments);
+    int length = itera_vformat(error->text, sizeof error->text, format, arguments);
     va_end(arguments);
     if (length < 0) {
         error->text[0] = '\0';

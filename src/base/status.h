@@ -6,6 +6,8 @@
 #ifndef ITERA_BASE_STATUS_H
 #define ITERA_BASE_STATUS_H
 
+#include "base/format.h"
+
 typedef enum itera_status {
     ITERA_OK = 0,
     ITERA_NEED_MORE = 1,         /* input ends before the item does: feed more bytes and call again */
@@ -28,10 +30,8 @@ typedef struct itera_error {
 /* A short stable identifier of a status, such as "corrupt"; JavaScript uses it as the error code. */
 const char *itera_status_code(itera_status status);
 
-/* Formats the detail (printf style) into `error`, which may be NULL, and returns `status`. */
-#if defined(__GNUC__)
-__attribute__((format(printf, 3, 4)))
-#endif
+/* Formats the detail (base/format.h) into `error`, which may be NULL, and returns `status`. */
+ITERA_PRINTF(3, 4)
 itera_status itera_fail(itera_error *error, itera_status status, const char *format, ...);
 
 /* Forwards a failure to the caller. */

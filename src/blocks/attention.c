@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/elementary.h"
 #include "blocks/linear.h"
 
 /* KV cache, a position: keys [kv_heads, P], then values [kv_heads, P]. */
@@ -60,10 +61,9 @@ static void rotate(float *heads, int count, int P, const float *angles, int rope
 
 static void fill_angles(float *angles, uint64_t position, int rope, float base)
 {
+    const double log_base = itera_log((double)base);
     for (int i = 0; i < rope; i += 2) {
-        double angle = (double)position * pow((double)base, -(double)i / rope);
-        angles[i] = (float)cos(angle);
-        angles[i + 1] = (float)sin(angle);
+        itera_cos_sin((double)position * exp(-log_base * i / rope), &angles[i], &angles[i + 1]);
     }
 }
 

@@ -1,12 +1,12 @@
 #include "blocks/block.h"
 
-#include <stdio.h>
+#include "base/format.h"
 
 #define NAME_BYTES 64
 
 const char *itera_layer_name(char *name, uint32_t layer, const char *suffix)
 {
-    snprintf(name, NAME_BYTES, "blk.%u.%s", (unsigned)layer, suffix);
+    itera_format(name, NAME_BYTES, "blk.%u.%s", (unsigned)layer, suffix);
     return name;
 }
 

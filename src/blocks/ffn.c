@@ -1,6 +1,6 @@
 #include "blocks/ffn.h"
 
-#include <stdio.h>
+#include "base/format.h"
 
 void itera_ffn_prepare(const itera_run *run, const itera_ffn *ffn, itera_input *input)
 {
@@ -34,9 +34,9 @@ itera_status itera_ffn_build(const itera_builder *builder, itera_ffn *ffn, uint3
                              uint32_t D, itera_activation activation)
 {
     char gate[32], up[32], down[32], name[64];
-    snprintf(gate, sizeof gate, "ffn_gate%s.weight", suffix);
-    snprintf(up, sizeof up, "ffn_up%s.weight", suffix);
-    snprintf(down, sizeof down, "ffn_down%s.weight", suffix);
+    itera_format(gate, sizeof gate, "ffn_gate%s.weight", suffix);
+    itera_format(up, sizeof up, "ffn_up%s.weight", suffix);
+    itera_format(down, sizeof down, "ffn_down%s.weight", suffix);
     uint32_t F = itera_weights_dim(builder->weights, itera_layer_name(name, layer, up), 1);
     ffn->activation = activation;
     if (activation == ITERA_SWIGLU) {

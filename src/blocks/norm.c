@@ -1,6 +1,6 @@
 #include "blocks/norm.h"
 
-#include <stdio.h>
+#include "base/format.h"
 
 itera_status itera_norm_build(const itera_builder *builder, itera_norm *norm, const char *name, uint32_t D, float eps,
                               bool layer_norm)
@@ -8,10 +8,10 @@ itera_status itera_norm_build(const itera_builder *builder, itera_norm *norm, co
     char tensor[80];
     norm->D = (int)D;
     norm->eps = eps;
-    snprintf(tensor, sizeof tensor, "%s.weight", name);
+    itera_format(tensor, sizeof tensor, "%s.weight", name);
     ITERA_TRY(itera_weights_vector(builder->weights, &norm->weight, tensor, D, builder->error));
     if (layer_norm) {
-        snprintf(tensor, sizeof tensor, "%s.bias", name);
+        itera_format(tensor, sizeof tensor, "%s.bias", name);
         ITERA_TRY(itera_weights_vector(builder->weights, &norm->bias, tensor, D, builder->error));
     }
     return ITERA_OK;

@@ -1,10 +1,10 @@
 #include "gguf/format.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/format.h"
 #include "quant/types.h"
 
 size_t itera_gguf_value_bytes(uint32_t value_type)
@@ -84,7 +84,7 @@ static itera_status unknown_type(const itera_gguf_tensor *tensor, itera_error *e
     for (uint32_t id = 0; id < 64 && used < sizeof known; id++) {
         const itera_type_info *info = itera_type_lookup(id);
         if (info != NULL) {
-            int length = snprintf(known + used, sizeof known - used, " %s", info->name);
+            int length = itera_format(known + used, sizeof known - used, " %s", info->name);
             used += length > 0 ? (size_t)length : 0;
         }
     }

@@ -1,6 +1,7 @@
 #include "quant/quantize.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "quant/encoders.h"
@@ -24,13 +25,19 @@ static encoder *encoder_of(itera_type type)
     }
 }
 
+static itera_status too_large(float weight, const char *what_for, itera_error *error)
+{
+    char number[32];
+    snprintf(number, sizeof number, "%g", (double)weight);
+    return itera_fail(error, ITERA_ERR_CORRUPT, "a weight of %s is too large %s", number, what_for);
+}
+
 static itera_status encode_halves(uint8_t *out, const float *in, size_t n, itera_error *error)
 {
     for (size_t i = 0; i < n; i++) {
         uint16_t half = itera_f32_to_half(in[i]);
         if ((half & 0x7fffu) == 0x7c00u && isfinite(in[i])) {
-            return itera_fail(error, ITERA_ERR_CORRUPT, "a weight of %g is too large for half precision",
-                              (double)in[i]);
+            return too_large(in[i], "for half precision", error);
         }
         itera_write_u16(out + 2 * i, half);
     }
@@ -45,8 +52,7 @@ static itera_status check_values(const float *in, size_t n, itera_error *error)
                               isnan(in[i]) ? "not a number" : "infinite");
         }
         if (fabsf(in[i]) > ITERA_LARGEST_HALF) {
-            return itera_fail(error, ITERA_ERR_CORRUPT, "a weight of %g is too large to be quantized",
-                              (double)in[i]);
+            return too_large(in[i], "to be quantized", error);
         }
     }
     return ITERA_OK;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/elementary.h"
 #include "base/memory.h"
 #include "itera.h"
 
@@ -288,7 +289,7 @@ static size_t shortlist(itera_sampler *s)
         }
     }
     const double wanted = o->top_p < 1.0f ? (double)o->top_p * mass : INFINITY;
-    const double least = o->min_p > 0.0f ? best + log((double)o->min_p) : -INFINITY;
+    const double least = o->min_p > 0.0f ? best + itera_log((double)o->min_p) : -INFINITY;
     double sum = 0.0;
     size_t taken = 0, limit = limited ? n : s->V;
     while (taken < limit) {
@@ -335,7 +336,7 @@ double itera_logprob(const float *logits, uint32_t V, int32_t token)
     for (uint32_t i = 0; i < V; i++) {
         mass += exp((double)logits[i] - (double)best);
     }
-    return (double)logits[token] - (double)best - log(mass);
+    return (double)logits[token] - (double)best - itera_log(mass);
 }
 
 uint32_t itera_sampler_top(itera_sampler *s, const float *logits, uint32_t n, int32_t *tokens, float *logprobs)

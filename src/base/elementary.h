@@ -1,0 +1,12 @@
+/* What the core needs of mathematics once a token, in double precision. libm's log, pow, cos and sin bring 18 kB of
+ * code and tables into a module of 200; these come from exp, which it has anyway, and from short series. */
+#ifndef ITERA_BASE_ELEMENTARY_H
+#define ITERA_BASE_ELEMENTARY_H
+
+/* The natural logarithm of a positive, normal, finite x, to some 1e-15; NaN of NaN. */
+double itera_log(double x);
+
+/* Cosine and sine of 0 <= angle (radians), each to some 1e-12 and the rounding of the angle itself. */
+void itera_cos_sin(double angle, float *cosine, float *sine);
+
+#endif
