@@ -15,192 +15,268 @@ ITERA_INLINE v128_t word_of(const uint8_t *words, int chunk, int i)
     return wasm_v128_load32_splat(words + 4 * step_of(chunk, i));
 }
 
-/* Onto idot[0] the first half of the columns, onto idot[1] the second. */
-ITERA_INLINE void block_dots(v128_t idot[2], const uint8_t *words, const uint8_t *block, int sub,
-                             const vector_type *type, const unpack_constants *k)
+/* Groups of 4 rows that are read side by side, each a stream through memory. Every word of the input meets all of them,
+ * and while one is multiplied, the processor fetches what comes next of the others: of a single stream it fetches too
+ * little ahead where memory is far away, and waits at every page. */
+enum { STREAMS = 4 };
+
+/* A packed block of each. */
+ITERA_INLINE void blocks_at(const uint8_t *block[STREAMS], const uint8_t *const group[STREAMS], int i,
+                            const vector_type *type)
+{
+    ITERA_UNROLL
+    for (int g = 0; g < STREAMS; g++) {
+        block[g] = group[g] + (size_t)(i / type->subs) * type->block_bytes;
+    }
+}
+
+ITERA_INLINE void next_blocks(const uint8_t *block[STREAMS], const vector_type *type)
+{
+    ITERA_UNROLL
+    for (int g = 0; g < STREAMS; g++) {
+        block[g] += type->block_bytes;
+    }
+}
+
+/* Onto idot[g][0] the first half of the columns of group g, onto idot[g][1] the second. */
+ITERA_INLINE void block_dots(v128_t idot[STREAMS][2], const uint8_t *words, const uint8_t *const block[STREAMS],
+                             int sub, const vector_type *type, const unpack_constants *k)
 {
     ITERA_UNROLL
     for (int v = 0; v < 4; v++) {
-        v128_t q[2], w[ITERA_STEPS];
-        type->pair(q, block, sub, v, k);
+        v128_t q[STREAMS][2], w[ITERA_STEPS];
+        ITERA_UNROLL
+        for (int g = 0; g < STREAMS; g++) {
+            type->pair(q[g], block[g], sub, v, k);
+        }
         ITERA_UNROLL
         for (int half = 0; half < 2; half++) {
             int chunk = v + 4 * half;
-            put_operands(w, chunk, q[half], k);
+            v128_t word[ITERA_STEPS / 8];
             ITERA_UNROLL
             for (int i = 0; i < ITERA_STEPS / 8; i++) {
-                idot[half] = ITERA_DOT(word_of(words, chunk, i), w[step_of(chunk, i)], idot[half]);
+                word[i] = word_of(words, chunk, i);
             }
-            ITERA_PIN(idot[half]);
+            ITERA_UNROLL
+            for (int g = 0; g < STREAMS; g++) {
+                put_operands(w, chunk, q[g][half], k);
+                ITERA_UNROLL
+                for (int i = 0; i < ITERA_STEPS / 8; i++) {
+                    idot[g][half] = ITERA_DOT(word[i], w[step_of(chunk, i)], idot[g][half]);
+                    ITERA_PIN(idot[g][half]);
+                }
+            }
         }
     }
 }
 
-/* The sum over a block of nibbles, each taken where it lies: what is 16 or 256 times as large stays so until the end, and
- * only sums are shifted. 8-bit dot products must take the second operand as unsigned for that. */
-ITERA_INLINE v128_t nibble_dots(v128_t sum, const uint8_t *words, const uint8_t *nibbles, const unpack_constants *k)
+/* The same for a block of nibbles, each taken where it lies: what is 16 or 256 times as large stays so until the end,
+ * and only sums are shifted. 8-bit dot products must take the second operand as unsigned for that. */
+ITERA_INLINE void nibble_dots(v128_t idot[STREAMS][2], const uint8_t *words, const uint8_t *const block[STREAMS],
+                              int sub, const vector_type *type, const unpack_constants *k)
 {
-    v128_t by_16 = wasm_i32x4_splat(0);
+    v128_t by_16[STREAMS];
 #if ITERA_WIDEN
-    v128_t by_256 = wasm_i32x4_splat(0);
+    v128_t by_256[STREAMS];
 #endif
     ITERA_UNROLL
-    for (int v = 0; v < 4; v++) {
-        v128_t q = wasm_v128_load(nibbles + 16 * v);
+    for (int g = 0; g < STREAMS; g++) {
+        by_16[g] = wasm_i32x4_splat(0);
 #if ITERA_WIDEN
-        sum = ITERA_DOT(word_of(words, v, 0), wasm_v128_and(q, k->nibbles[0]), sum);
-        ITERA_PIN(sum);
-        by_16 = ITERA_DOT(word_of(words, v + 4, 0), wasm_v128_and(q, k->nibbles[1]), by_16);
-        ITERA_PIN(by_16);
-        by_256 = ITERA_DOT(word_of(words, v, 1), wasm_v128_and(q, k->nibbles[2]), by_256);
-        ITERA_PIN(by_256);
-        sum = ITERA_DOT(word_of(words, v + 4, 1), wasm_u16x8_shr(q, 12), sum);
-        ITERA_PIN(sum);
-#else
-        sum = ITERA_DOT(word_of(words, v, 0), wasm_v128_and(q, k->nibble), sum);
-        ITERA_PIN(sum);
-        by_16 = ITERA_DOT(word_of(words, v + 4, 0), wasm_v128_andnot(q, k->nibble), by_16);
-        ITERA_PIN(by_16);
+        by_256[g] = wasm_i32x4_splat(0);
 #endif
     }
+    ITERA_UNROLL
+    for (int v = 0; v < 4; v++) {
+        v128_t word[2][2];
+        ITERA_UNROLL
+        for (int half = 0; half < 2; half++) {
+            ITERA_UNROLL
+            for (int i = 0; i < ITERA_STEPS / 8; i++) {
+                word[half][i] = word_of(words, v + 4 * half, i);
+            }
+        }
+        ITERA_UNROLL
+        for (int g = 0; g < STREAMS; g++) {
+            v128_t q = wasm_v128_load(type->nibbles(block[g], sub) + 16 * v);
 #if ITERA_WIDEN
-    by_16 = wasm_i32x4_add(by_16, wasm_i32x4_shr(by_256, 4));
+            idot[g][0] = ITERA_DOT(word[0][0], wasm_v128_and(q, k->nibbles[0]), idot[g][0]);
+            ITERA_PIN(idot[g][0]);
+            by_16[g] = ITERA_DOT(word[1][0], wasm_v128_and(q, k->nibbles[1]), by_16[g]);
+            ITERA_PIN(by_16[g]);
+            by_256[g] = ITERA_DOT(word[0][1], wasm_v128_and(q, k->nibbles[2]), by_256[g]);
+            ITERA_PIN(by_256[g]);
+            idot[g][0] = ITERA_DOT(word[1][1], wasm_u16x8_shr(q, 12), idot[g][0]);
+            ITERA_PIN(idot[g][0]);
+#else
+            idot[g][0] = ITERA_DOT(word[0][0], wasm_v128_and(q, k->nibble), idot[g][0]);
+            ITERA_PIN(idot[g][0]);
+            by_16[g] = ITERA_DOT(word[1][0], wasm_v128_andnot(q, k->nibble), by_16[g]);
+            ITERA_PIN(by_16[g]);
 #endif
-    return wasm_i32x4_add(sum, wasm_i32x4_shr(by_16, 4));
-}
-
-/* Columns of one group by one token; the dot products of different blocks do not wait for each other. */
-ITERA_INLINE v128_t one_token(v128_t acc, const uint8_t *block, const tile_block *x, int blocks,
-                              const vector_type *type, int in_place, const unpack_constants *k)
-{
-    for (int i = 0; i < blocks; block += type->block_bytes) {
-        v128_t head[2];
-        type->head(head, block, k);
-        ITERA_UNROLL_TWICE
-        for (int sub = 0; sub < type->subs; sub++, i++, x++) {
-            v128_t idot[2] = {repayment(x, type->kind, 0, type->repay), wasm_i32x4_splat(0)};
-            if (in_place) {
-                idot[0] = nibble_dots(idot[0], WORDS(x), type->nibbles(block, sub), k);
-            } else {
-                block_dots(idot, WORDS(x), block, sub, type, k);
-            }
-            v128_t scale = wasm_f32x4_mul(type->scale(head, block, sub), wasm_v128_load32_splat(&SUMS(x)->d));
-            acc = ITERA_MADD(scale, wasm_f32x4_convert_i32x4(wasm_i32x4_add(idot[0], idot[1])), acc);
-            if (type->kind == kind_minimum) {
-                acc = ITERA_MADD(type->min(head, block, sub), wasm_v128_load32_splat(&SUMS(x)->dsum), acc);
-            }
-            ITERA_PIN(acc);
         }
     }
-    return acc;
+    ITERA_UNROLL
+    for (int g = 0; g < STREAMS; g++) {
+#if ITERA_WIDEN
+        by_16[g] = wasm_i32x4_add(by_16[g], wasm_i32x4_shr(by_256[g], 4));
+#endif
+        idot[g][1] = wasm_i32x4_add(idot[g][1], wasm_i32x4_shr(by_16[g], 4));
+    }
+}
+
+/* 32-column blocks begin .. end - 1 of each group by one token. */
+ITERA_INLINE void one_token(v128_t acc[STREAMS], const uint8_t *const group[STREAMS], const tile_block *x, int begin,
+                            int end, const vector_type *type, int in_place, const unpack_constants *k)
+{
+    const uint8_t *block[STREAMS];
+    blocks_at(block, group, begin, type);
+    for (int i = begin; i < end; next_blocks(block, type)) {
+        v128_t head[STREAMS][2];
+        ITERA_UNROLL
+        for (int g = 0; g < STREAMS; g++) {
+            type->head(head[g], block[g], k);
+        }
+        ITERA_UNROLL_TWICE
+        for (int sub = 0; sub < type->subs; sub++, i++) {
+            v128_t idot[STREAMS][2];
+            ITERA_UNROLL
+            for (int g = 0; g < STREAMS; g++) {
+                idot[g][0] = repayment(&x[i], type->kind, 0, type->repay);
+                idot[g][1] = wasm_i32x4_splat(0);
+            }
+            if (in_place) {
+                nibble_dots(idot, WORDS(&x[i]), block, sub, type, k);
+            } else {
+                block_dots(idot, WORDS(&x[i]), block, sub, type, k);
+            }
+            const v128_t d = wasm_v128_load32_splat(&SUMS(&x[i])->d), dsum = wasm_v128_load32_splat(&SUMS(&x[i])->dsum);
+            ITERA_UNROLL
+            for (int g = 0; g < STREAMS; g++) {
+                v128_t scale = wasm_f32x4_mul(type->scale(head[g], block[g], sub), d);
+                acc[g] = ITERA_MADD(scale, wasm_f32x4_convert_i32x4(wasm_i32x4_add(idot[g][0], idot[g][1])), acc[g]);
+                if (type->kind == kind_minimum) {
+                    acc[g] = ITERA_MADD(type->min(head[g], block[g], sub), dsum, acc[g]);
+                }
+                ITERA_PIN(acc[g]);
+            }
+        }
+    }
 }
 
 /* The same of a type with halves. */
-ITERA_INLINE v128_t one_token_halves(v128_t acc, const uint8_t *block, const tile_block *x, int blocks,
-                                     const vector_type *type, const unpack_constants *k)
+ITERA_INLINE void one_token_halves(v128_t acc[STREAMS], const uint8_t *const group[STREAMS], const tile_block *x,
+                                   int begin, int end, const vector_type *type, const unpack_constants *k)
 {
-    for (int i = 0; i < blocks; block += type->block_bytes) {
-        v128_t head[2], sum = wasm_f32x4_splat(0.0f);
-        type->head(head, block, k);
-        ITERA_UNROLL_TWICE
-        for (int sub = 0; sub < type->subs; sub++, i++, x++) {
-            v128_t idot[2] = {repayment(x, kind_halves, 0, 0), repayment(x, kind_halves, 1, 0)}, halves[2];
-            block_dots(idot, WORDS(x), block, sub, type, k);
-            type->halves(halves, block, sub);
-            v128_t both = wasm_i32x4_add(wasm_i32x4_mul(halves[0], idot[0]), wasm_i32x4_mul(halves[1], idot[1]));
-            sum = ITERA_MADD(wasm_v128_load32_splat(&SUMS(x)->d), wasm_f32x4_convert_i32x4(both), sum);
-            ITERA_PIN(sum);
+    const uint8_t *block[STREAMS];
+    blocks_at(block, group, begin, type);
+    for (int i = begin; i < end; next_blocks(block, type)) {
+        v128_t head[STREAMS][2], sum[STREAMS];
+        ITERA_UNROLL
+        for (int g = 0; g < STREAMS; g++) {
+            type->head(head[g], block[g], k);
+            sum[g] = wasm_f32x4_splat(0.0f);
         }
-        acc = ITERA_MADD(head[0], sum, acc);
+        ITERA_UNROLL_TWICE
+        for (int sub = 0; sub < type->subs; sub++, i++) {
+            v128_t idot[STREAMS][2];
+            ITERA_UNROLL
+            for (int g = 0; g < STREAMS; g++) {
+                idot[g][0] = repayment(&x[i], kind_halves, 0, 0);
+                idot[g][1] = repayment(&x[i], kind_halves, 1, 0);
+            }
+            block_dots(idot, WORDS(&x[i]), block, sub, type, k);
+            const v128_t d = wasm_v128_load32_splat(&SUMS(&x[i])->d);
+            ITERA_UNROLL
+            for (int g = 0; g < STREAMS; g++) {
+                v128_t halves[2];
+                type->halves(halves, block[g], sub);
+                v128_t left = wasm_i32x4_mul(halves[0], idot[g][0]), right = wasm_i32x4_mul(halves[1], idot[g][1]);
+                sum[g] = ITERA_MADD(d, wasm_f32x4_convert_i32x4(wasm_i32x4_add(left, right)), sum[g]);
+                ITERA_PIN(sum[g]);
+            }
+        }
+        ITERA_UNROLL
+        for (int g = 0; g < STREAMS; g++) {
+            acc[g] = ITERA_MADD(head[g][0], sum[g], acc[g]);
+        }
     }
-    return acc;
-}
-
-ITERA_INLINE v128_t one_group(v128_t acc, const uint8_t *block, const tile_block *x, int blocks,
-                              const vector_type *type, int in_place, const unpack_constants *k)
-{
-    return type->kind == kind_halves ? one_token_halves(acc, block, x, blocks, type, k)
-                                     : one_token(acc, block, x, blocks, type, in_place, k);
 }
 
 #if !ITERA_WIDEN
 
-/* The low plane of one block of a 32-column type. */
-ITERA_INLINE v128_t one_low_plane(v128_t acc, const uint8_t *block, const itera_act_block *x,
-                                  const vector_type *type, const unpack_constants *k)
-{
-    v128_t head[2], idot[2] = {wasm_i32x4_splat(0), wasm_i32x4_splat(0)};
-    if (type->kind == kind_offset) {
-        idot[0] = wasm_i32x4_splat(low_repay(x, type->repay));
-    }
-    type->head(head, block, k);
-    block_dots(idot, LOW_WORDS(x), block, 0, type, k);
-    acc = ITERA_MADD(wasm_f32x4_mul(type->scale(head, block, 0), wasm_f32x4_splat(x->fine.d)),
-                     wasm_f32x4_convert_i32x4(wasm_i32x4_add(idot[0], idot[1])), acc);
-    if (type->kind == kind_minimum) {
-        acc = ITERA_MADD(type->min(head, block, 0), wasm_f32x4_splat(low_dsum(x)), acc);
-    }
-    return acc;
-}
-
-/* The low planes of a panel. */
-ITERA_INLINE v128_t one_low_panel(v128_t acc, const uint8_t *group, const itera_act_block *x, int blocks,
-                                  const vector_type *type, const unpack_constants *k)
+/* The low planes of those blocks, of a type of 32 columns. */
+ITERA_INLINE void one_low_plane(v128_t acc[STREAMS], const uint8_t *const group[STREAMS], const tile_block *x,
+                                int begin, int end, const vector_type *type, const unpack_constants *k)
 {
     ITERA_KEEP_LOOP
-    for (int i = 0; i < blocks && !type->coarse; i++) {
-        if (x[i].wide) {
-            acc = one_low_plane(acc, group + (size_t)i * type->block_bytes, x + i, type, k);
+    for (int i = begin; i < end; i++) {
+        if (!x[i].wide) {
+            continue;
+        }
+        const uint8_t *block[STREAMS];
+        v128_t idot[STREAMS][2];
+        blocks_at(block, group, i, type);
+        ITERA_UNROLL
+        for (int g = 0; g < STREAMS; g++) {
+            idot[g][0] = wasm_i32x4_splat(type->kind == kind_offset ? low_repay(&x[i], type->repay) : 0);
+            idot[g][1] = wasm_i32x4_splat(0);
+        }
+        block_dots(idot, LOW_WORDS(&x[i]), block, 0, type, k);
+        const v128_t d = wasm_f32x4_splat(x[i].fine.d), dsum = wasm_f32x4_splat(low_dsum(&x[i]));
+        ITERA_UNROLL
+        for (int g = 0; g < STREAMS; g++) {
+            v128_t head[2];
+            type->head(head, block[g], k);
+            acc[g] = ITERA_MADD(wasm_f32x4_mul(type->scale(head, block[g], 0), d),
+                                wasm_f32x4_convert_i32x4(wasm_i32x4_add(idot[g][0], idot[g][1])), acc[g]);
+            if (type->kind == kind_minimum) {
+                acc[g] = ITERA_MADD(type->min(head, block[g], 0), dsum, acc[g]);
+            }
         }
     }
-    return acc;
 }
 
 #endif
 
-/* Columns [32 * begin, 32 * (begin + blocks)), those of `x`. Four quarters of the rows are read side by side, 300 to 800
- * bytes of each in turn: while one is multiplied, the processor fetches what comes next of the others. Of a single
- * stream it fetches too little ahead where memory is far away, and waits at every page. */
+/* Columns [32 * begin, 32 * (begin + blocks)), those of `x`. A stream is a quarter of the rows, pages apart from the
+ * others. */
 ITERA_INLINE void one_token_by_rows(float *y, const itera_matrix *w, const tile_block *x, int begin, int blocks,
                                     int row_begin, int row_end, const vector_type *type, int in_place,
                                     const unpack_constants *k)
 {
-    enum { STREAMS = 4 };
-    const int turn = type->subs < 4 ? 4 : type->subs;
     const int panel = ITERA_WIDEN || type->coarse ? blocks : PANEL_BLOCKS;
-    const int groups = (row_end - row_begin + 3) / 4, groups_each = (groups + STREAMS - 1) / STREAMS;
+    const int groups = (row_end - row_begin + 3) / 4, quarter = 4 * ((groups + STREAMS - 1) / STREAMS);
     const uint8_t *data = w->data + (size_t)(begin / type->subs) * type->block_bytes;
-    for (int i = 0; i < groups_each; i++) {
+    for (int first = row_begin; first < row_begin + quarter; first += 4) {
         const uint8_t *group[STREAMS];
         v128_t acc[STREAMS];
-        int streams = 0;
-        ITERA_KEEP_LOOP
-        for (int row = row_begin + 4 * i; streams < STREAMS && row < row_end; row += 4 * groups_each, streams++) {
-            group[streams] = data + (size_t)(row / 4) * w->group_bytes;
-            acc[streams] = begin == 0 ? wasm_f32x4_splat(0.0f) : load_rows(y + row, row_end - row);
+        ITERA_UNROLL
+        for (int g = 0; g < STREAMS; g++) {
+            /* Where a quarter has no such row, the first one's once more, in vain. */
+            const int row = first + g * quarter < row_end ? first + g * quarter : first;
+            group[g] = data + (size_t)(row / 4) * w->group_bytes;
+            acc[g] = begin == 0 ? wasm_f32x4_splat(0.0f) : load_rows(y + row, row_end - row);
         }
         for (int at = 0; at < blocks; at += panel) {
-            const int panel_end = blocks - at < panel ? blocks : at + panel;
-            ITERA_KEEP_LOOP
-            for (int now = at; now < panel_end; now += turn) {
-                const int n = panel_end - now < turn ? panel_end - now : turn;
-                ITERA_KEEP_LOOP
-                for (int s = 0; s < streams; s++) {
-                    acc[s] = one_group(acc[s], group[s] + (size_t)(now / type->subs) * type->block_bytes, x + now, n,
-                                       type, in_place, k);
-                }
+            const int end = blocks - at < panel ? blocks : at + panel;
+            if (type->kind == kind_halves) {
+                one_token_halves(acc, group, x, at, end, type, k);
+            } else {
+                one_token(acc, group, x, at, end, type, in_place, k);
             }
 #if !ITERA_WIDEN
-            ITERA_KEEP_LOOP
-            for (int s = 0; s < streams; s++) {
-                acc[s] = one_low_panel(acc[s], group[s] + (size_t)(at / type->subs) * type->block_bytes, x + at,
-                                       panel_end - at, type, k);
+            if (!type->coarse) {
+                one_low_plane(acc, group, x, at, end, type, k);
             }
 #endif
         }
-        ITERA_KEEP_LOOP
-        for (int s = 0, row = row_begin + 4 * i; s < streams; s++, row += 4 * groups_each) {
-            store_rows(y + row, acc[s], row_end - row);
+        ITERA_UNROLL
+        for (int g = 0; g < STREAMS; g++) {
+            const int row = first + g * quarter;
+            if (row < row_end) {
+                store_rows(y + row, acc[g], row_end - row);
+            }
         }
     }
 }
