@@ -114,7 +114,7 @@ async function compare({ pages, server, model, threads, names }) {
   const limits = { dotGmacs: 0, readGbs: 0 }
   for (let turn = 0; turn < job.repeat; turn++) {
     if (names.some(name => contenders[name].browser === 'chromium')) {
-      const now = await pages.call('chromium', 'ceilings')
+      const now = await pages.call('chromium', 'ceilings', { threads })
       for (const key of Object.keys(limits)) limits[key] = Math.max(limits[key], now[key])
     }
     for (const one of open) one.runs.push(await one.run())
@@ -141,12 +141,12 @@ function rowsOf({ results, limits }, { model, threads, loadAverage }, run) {
     prefill_tps: prefill.toFixed(1), decode_tps: decode.toFixed(1), load_ms: facts.loadMs?.toFixed(0),
     prefill_ratio: peer && name !== 'wllama' ? (prefill / peer.prefill).toFixed(1) : '',
     decode_ratio: peer && name !== 'wllama' ? (decode / peer.decode).toFixed(1) : '',
-    dot_share: share(prefill * model.cost.prefillMacs / 1e9 / threads, limits.dotGmacs),
+    dot_share: share(prefill * model.cost.prefillMacs / 1e9, limits.dotGmacs),
     read_share: share(decode * model.cost.decodeBytes / 1e9, limits.readGbs),
     load_average: loadAverage.toFixed(2),
   }))
   if (limits.readGbs) {
-    console.log(`  ceilings: dot product ${limits.dotGmacs.toFixed(1)} GMAC/s, reading ${limits.readGbs.toFixed(1)} GB/s`)
+    console.log(`  ceilings, ${threads} thr: dot product ${limits.dotGmacs.toFixed(1)} GMAC/s, reading ${limits.readGbs.toFixed(1)} GB/s`)
   }
   for (const row of rows) {
     console.log(`  ${`${row.engine} ${row.simd}${row.browser === 'firefox' ? ' firefox' : ''}`.padEnd(28)} ` +

@@ -10,7 +10,7 @@ export const columns = /** @type {const} */ ([
   'commit', 'date', 'machine', 'browser', 'file', 'engine', 'simd', 'threads', 'prompt', 'gen', 'repeat',
   'prefill_tps', 'decode_tps', 'load_ms',
   'prefill_ratio', 'decode_ratio',      // to wllama of as many threads, in the same run
-  'dot_share', 'read_share',            // of the dot products and of the memory bandwidth measured in the same run
+  'dot_share', 'read_share',            // of the dot products and of the memory bandwidth of as many threads, in the same run
   'load_average',                       // of the machine as the file's turn began: 1 or a little more when nothing else runs
 ])
 
