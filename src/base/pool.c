@@ -36,9 +36,10 @@ struct itera_pool {
     _Alignas(LINE) _Atomic uint32_t task; /* number of the current task; 0 before the first */
     itera_task run;
     void *context;
-    int threads;
+    int threads, parts;
     bool stopping;
     _Atomic uint32_t waiting; /* thread 0 sleeps until a worker is done */
+    _Alignas(LINE) _Atomic int next; /* the first part that nobody has taken */
     /* Written by the others. */
     _Alignas(LINE) _Atomic uint32_t sleepers;
     _Atomic uint32_t failed;
@@ -145,9 +146,11 @@ static void await_task(itera_pool *pool, uint32_t seen)
     }
 }
 
-static void take_part(itera_pool *pool, int thread)
+static void take_parts(itera_pool *pool, int thread)
 {
-    pool->run(pool->context, (itera_team){.thread = thread, .threads = pool->threads});
+    for (int part; (part = atomic_fetch_add(&pool->next, 1)) < pool->parts;) {
+        pool->run(pool->context, (itera_team){.part = part, .parts = pool->parts, .thread = thread});
+    }
 }
 
 static void report_done(itera_pool *pool, int thread, uint32_t task)
@@ -165,7 +168,7 @@ void itera_pool_serve(itera_pool *pool, int thread)
         if (pool->stopping) {
             return;
         }
-        take_part(pool, thread);
+        take_parts(pool, thread);
         report_done(pool, thread, task);
     }
 }
@@ -193,12 +196,14 @@ static uint32_t announce(itera_pool *pool)
     return task;
 }
 
-void itera_pool_run(itera_pool *pool, itera_task run, void *context)
+void itera_pool_run(itera_pool *pool, int parts, itera_task run, void *context)
 {
     pool->run = run;
     pool->context = context;
+    pool->parts = parts;
+    atomic_store(&pool->next, 0); /* nobody looks: all have said that they are done */
     uint32_t task = announce(pool);
-    run(context, (itera_team){.thread = 0, .threads = pool->threads});
+    take_parts(pool, 0);
     for (int i = 1; i < pool->threads; i++) {
         wait_for(pool, &pool->workers[i], task);
     }

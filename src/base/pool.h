@@ -2,8 +2,8 @@
  *
  * Starting a task and waiting for its end costs about a microsecond, because the threads spin for a while before
  * they sleep. Who asks is thread 0; a pool of one thread is NULL, and its tasks are plain calls. Nothing that is
- * computed may depend on the number of threads: a task splits its output, and each element is made by one thread
- * in the order of operations that a single thread would use. */
+ * computed may depend on the number of threads or parts: a task splits its output, and each element is made by one
+ * thread in the order of operations that a single thread would use. */
 #ifndef ITERA_BASE_POOL_H
 #define ITERA_BASE_POOL_H
 
@@ -22,9 +22,9 @@
 
 typedef struct itera_pool itera_pool;
 
-/* Who runs a task: `thread` of `threads`. */
+/* What of a task is to be done: `part` of `parts`; and who does it, for memory of its own. */
 typedef struct itera_team {
-    int thread, threads;
+    int part, parts, thread;
 } itera_team;
 
 typedef struct itera_range {
@@ -33,12 +33,12 @@ typedef struct itera_range {
 
 typedef void (*itera_task)(void *context, itera_team team);
 
-/* This thread's part of [0, count), in multiples of `grain` but for the end. Empty for some where there is little. */
+/* This part of [0, count), in multiples of `grain` but for the end. Empty for some where there is little. */
 static inline itera_range itera_share(itera_team team, int count, int grain)
 {
     long long grains = ((long long)count + grain - 1) / grain;
-    long long begin = grains * team.thread / team.threads * grain;
-    long long end = grains * (team.thread + 1) / team.threads * grain;
+    long long begin = grains * team.part / team.parts * grain;
+    long long end = grains * (team.part + 1) / team.parts * grain;
     return (itera_range){.begin = (int)(begin < count ? begin : count), .end = (int)(end < count ? end : count)};
 }
 
@@ -55,8 +55,9 @@ void itera_pool_serve(itera_pool *pool, int thread);
 void itera_pool_fail(itera_pool *pool, int thread);
 /* The threads of a pool of at least two. */
 int itera_pool_size(const itera_pool *pool);
-/* Runs the task on all threads at once; what they wrote is seen by the caller and by all threads of the next task. */
-void itera_pool_run(itera_pool *pool, itera_task task, void *context);
+/* Runs all parts of a task: a thread that is done with one takes the next that nobody has. What they wrote is seen by the
+ * caller and by all threads of the next task. */
+void itera_pool_run(itera_pool *pool, int parts, itera_task task, void *context);
 #endif
 
 static inline int itera_pool_threads(const itera_pool *pool)
@@ -69,17 +70,31 @@ static inline int itera_pool_threads(const itera_pool *pool)
 #endif
 }
 
-/* Runs the task on the pool, or here where there is none. */
-static inline void itera_parallel(itera_pool *pool, itera_task task, void *context)
+/* Into how many parts to split a task whose shares of `count` should be at least `least`: up to four a thread, so that
+ * others take what a slower or interrupted thread would have done. */
+static inline int itera_pool_parts(const itera_pool *pool, int count, int least)
+{
+    const int threads = itera_pool_threads(pool), each = count / least / threads;
+    return threads * (each < 1 ? 1 : each > 4 ? 4 : each);
+}
+
+/* Runs `parts` parts of the task on the pool, or all of it here where there is none. */
+static inline void itera_parallel_parts(itera_pool *pool, int parts, itera_task task, void *context)
 {
 #if ITERA_HAVE_THREADS
     if (pool != NULL) {
-        itera_pool_run(pool, task, context);
+        itera_pool_run(pool, parts, task, context);
         return;
     }
 #endif
-    (void)pool;
-    task(context, (itera_team){.thread = 0, .threads = 1});
+    (void)pool, (void)parts;
+    task(context, (itera_team){.part = 0, .parts = 1, .thread = 0});
+}
+
+/* The same with a part a thread. */
+static inline void itera_parallel(itera_pool *pool, itera_task task, void *context)
+{
+    itera_parallel_parts(pool, itera_pool_threads(pool), task, context);
 }
 
 #endif

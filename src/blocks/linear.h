@@ -46,6 +46,13 @@ void itera_linear(const itera_run *run, float *y, size_t y_stride, const itera_m
 itera_range itera_linear_share(const itera_run *run, itera_team team, float *y, size_t y_stride,
                                const itera_matrix *w, const itera_input *input);
 
+/* Parts of a product by rows. A part goes over the input of T tokens once more, and of one token it should read weights
+ * in long runs. */
+static inline int itera_linear_parts(const itera_pool *pool, int rows, int T)
+{
+    return itera_pool_parts(pool, rows, T > 1 ? 128 : 2048);
+}
+
 /* Multiply-adds of a product with T tokens. */
 static inline uint64_t itera_linear_work(const itera_matrix *w, int T)
 {

@@ -1,5 +1,6 @@
 /* Threads: the pool itself, and models whose logits must not show how many there are. Built under the address and
  * under the thread sanitizer. */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -20,7 +21,7 @@ TEST(shares_cover_everything_once)
             for (int grain = 1; grain <= 16; grain *= 4) {
                 int at = 0;
                 for (int i = 0; i < threads; i++) {
-                    itera_range range = itera_share((itera_team){.thread = i, .threads = threads}, count, grain);
+                    itera_range range = itera_share((itera_team){.part = i, .parts = threads}, count, grain);
                     CHECK_INT(range.begin, at);
                     CHECK(range.begin % grain == 0 || range.begin == count);
                     CHECK(range.end >= range.begin);
@@ -33,61 +34,112 @@ TEST(shares_cover_everything_once)
 }
 
 typedef struct counting {
-    int visits[ITERA_MAX_THREADS]; /* not atomic: a race here is one of the pool */
-    int threads, seen;
+    int visits[4 * ITERA_MAX_THREADS]; /* of each part; not atomic: a race here is one of the pool */
+    int parts, seen;
 } counting;
 
 static void count_visit(void *context, itera_team team)
 {
     counting *c = context;
-    c->visits[team.thread]++;
-    if (team.thread == 0) {
-        c->threads = team.threads;
+    c->visits[team.part]++;
+    if (team.part == 0) {
+        c->parts = team.parts;
     }
 }
 
-/* Every thread reads what all wrote in the task before. */
+/* Who does the last part reads what all wrote in the task before. */
 static void sum_visits(void *context, itera_team team)
 {
     counting *c = context;
     int sum = 0;
-    for (int i = 0; i < team.threads; i++) {
+    for (int i = 0; i < team.parts; i++) {
         sum += c->visits[i];
     }
-    if (team.thread == team.threads - 1) {
+    if (team.part == team.parts - 1) {
         c->seen = sum;
     }
 }
 
-TEST(every_thread_runs_every_task_once_and_sees_the_last_one)
+TEST(every_part_of_every_task_is_done_once_and_sees_the_last_one)
 {
     for (int threads = 2; threads <= 5; threads++) {
         itera_pool *pool = NULL;
         itera_error error;
         REQUIRE(itera_pool_create(&pool, threads, &error) == ITERA_OK);
         CHECK_INT(itera_pool_threads(pool), threads);
-        counting c = {.seen = 0};
-        for (int i = 1; i <= 300; i++) {
-            itera_parallel(pool, count_visit, &c);
-            itera_parallel(pool, sum_visits, &c);
-            CHECK_INT(c.seen, threads * i);
+        for (int parts = threads; parts <= 4 * threads; parts += threads + 1) {
+            counting c = {.seen = 0};
+            for (int i = 1; i <= 300; i++) {
+                itera_parallel_parts(pool, parts, count_visit, &c);
+                itera_parallel_parts(pool, parts, sum_visits, &c);
+                CHECK_INT(c.seen, parts * i);
+            }
+            CHECK_INT(c.parts, parts);
         }
-        CHECK_INT(c.threads, threads);
         itera_pool_free(pool);
     }
 }
+
+/* Which thread gets a part is chance; where it matters, thread 0 and the others wait for each other. */
+typedef struct meeting {
+    counting count;
+    atomic_int begun; /* parts that others than thread 0 have begun */
+    atomic_int done;
+    int by_others;
+} meeting;
 
 static void nap(long milliseconds)
 {
     nanosleep(&(struct timespec){.tv_nsec = milliseconds * 1000000}, NULL);
 }
 
-static void slow_worker(void *context, itera_team team)
+/* The others take longer than thread 0 spins. */
+static void slow_workers(void *context, itera_team team)
 {
+    meeting *m = context;
     if (team.thread > 0) {
-        nap(40); /* longer than thread 0 spins */
+        atomic_fetch_add(&m->begun, 1);
+        nap(40);
     }
-    count_visit(context, team);
+    while (atomic_load(&m->begun) == 0) {
+        nap(1);
+    }
+    count_visit(&m->count, team);
+}
+
+/* A part of the others lasts until all parts but theirs are done. */
+static void stuck_worker(void *context, itera_team team)
+{
+    meeting *m = context;
+    while (team.thread > 0 && atomic_load(&m->done) < team.parts - 1) {
+        nap(1);
+    }
+    m->by_others += team.thread > 0; /* one thread only */
+    atomic_fetch_add(&m->done, 1);
+}
+
+TEST(a_slow_thread_leaves_its_parts_to_the_others)
+{
+    itera_pool *pool = NULL;
+    itera_error error;
+    REQUIRE(itera_pool_create(&pool, 2, &error) == ITERA_OK);
+    meeting m = {.by_others = 0};
+    itera_parallel_parts(pool, 8, stuck_worker, &m);
+    CHECK_INT(m.done, 8);
+    CHECK(m.by_others <= 1);
+    itera_pool_free(pool);
+}
+
+TEST(parts_are_as_many_as_shares_are_large_enough)
+{
+    CHECK_INT(itera_pool_parts(NULL, 1000, 100), 4);
+    itera_pool *pool = NULL;
+    itera_error error;
+    REQUIRE(itera_pool_create(&pool, 3, &error) == ITERA_OK);
+    CHECK_INT(itera_pool_parts(pool, 100, 100), 3);
+    CHECK_INT(itera_pool_parts(pool, 700, 100), 6);
+    CHECK_INT(itera_pool_parts(pool, 100000, 100), 12);
+    itera_pool_free(pool);
 }
 
 TEST(threads_that_fell_asleep_wake_up)
@@ -95,14 +147,15 @@ TEST(threads_that_fell_asleep_wake_up)
     itera_pool *pool = NULL;
     itera_error error;
     REQUIRE(itera_pool_create(&pool, 3, &error) == ITERA_OK);
-    counting c = {.seen = 0};
+    meeting m = {.by_others = 0};
     for (int i = 0; i < 5; i++) {
         nap(40);
-        itera_parallel(pool, count_visit, &c);
-        itera_parallel(pool, slow_worker, &c);
+        itera_parallel(pool, count_visit, &m.count);
+        m.begun = 0;
+        itera_parallel(pool, slow_workers, &m);
     }
-    itera_parallel(pool, sum_visits, &c);
-    CHECK_INT(c.seen, 30);
+    itera_parallel(pool, sum_visits, &m.count);
+    CHECK_INT(m.count.seen, 30);
     nap(40);
     itera_pool_free(pool); /* while they sleep */
 }
@@ -113,7 +166,7 @@ TEST(no_pool_is_one_thread)
     itera_parallel(NULL, count_visit, &c);
     CHECK_INT(itera_pool_threads(NULL), 1);
     CHECK_INT(c.visits[0], 1);
-    CHECK_INT(c.threads, 1);
+    CHECK_INT(c.parts, 1);
 }
 
 TEST(pools_of_no_use_are_refused)
@@ -303,8 +356,10 @@ int main(int argc, char **argv)
 {
     test_begin(argc, argv);
     RUN(shares_cover_everything_once);
-    RUN(every_thread_runs_every_task_once_and_sees_the_last_one);
+    RUN(every_part_of_every_task_is_done_once_and_sees_the_last_one);
     RUN(threads_that_fell_asleep_wake_up);
+    RUN(a_slow_thread_leaves_its_parts_to_the_others);
+    RUN(parts_are_as_many_as_shares_are_large_enough);
     RUN(no_pool_is_one_thread);
     RUN(pools_of_no_use_are_refused);
     RUN(weights_do_not_depend_on_the_number_of_threads_that_pack_them);
