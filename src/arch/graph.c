@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-#include "base/format.h"
 #include "arch/arch.h"
+#include "base/format.h"
 
 #define KEY_BYTES 128
 

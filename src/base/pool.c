@@ -39,7 +39,8 @@ struct itera_pool {
     int threads, parts;
     bool stopping;
     _Atomic uint32_t waiting; /* thread 0 sleeps until a worker is done */
-    _Alignas(LINE) _Atomic int next; /* the first part that nobody has taken */
+    /* Written by all. */
+    _Alignas(LINE) _Atomic int next; /* the first part of the task that nobody has taken */
     /* Written by the others. */
     _Alignas(LINE) _Atomic uint32_t sleepers;
     _Atomic uint32_t failed;

@@ -55,8 +55,8 @@ void itera_pool_serve(itera_pool *pool, int thread);
 void itera_pool_fail(itera_pool *pool, int thread);
 /* The threads of a pool of at least two. */
 int itera_pool_size(const itera_pool *pool);
-/* Runs all parts of a task: a thread that is done with one takes the next that nobody has. What they wrote is seen by the
- * caller and by all threads of the next task. */
+/* Runs all parts of a task: a thread that is done with one takes the next that nobody has. What they wrote is seen by
+ * the caller and by all threads of the next task. */
 void itera_pool_run(itera_pool *pool, int parts, itera_task task, void *context);
 #endif
 
@@ -70,8 +70,7 @@ static inline int itera_pool_threads(const itera_pool *pool)
 #endif
 }
 
-/* Into how many parts to split a task whose shares of `count` should be at least `least`: up to four a thread, so that
- * others take what a slower or interrupted thread would have done. */
+/* Into how many parts to split a task whose shares of `count` should be at least `least`: one to four a thread. */
 static inline int itera_pool_parts(const itera_pool *pool, int count, int least)
 {
     const int threads = itera_pool_threads(pool), each = count / least / threads;
@@ -89,6 +88,13 @@ static inline void itera_parallel_parts(itera_pool *pool, int parts, itera_task 
 #endif
     (void)pool, (void)parts;
     task(context, (itera_team){.part = 0, .parts = 1, .thread = 0});
+}
+
+/* The same with parts of at least `least` of `count`, several a thread, so that others take what a slower or
+ * interrupted thread would have done. */
+static inline void itera_parallel_split(itera_pool *pool, int count, int least, itera_task task, void *context)
+{
+    itera_parallel_parts(pool, itera_pool_parts(pool, count, least), task, context);
 }
 
 /* The same with a part a thread. */

@@ -90,8 +90,8 @@ static void forward(const itera_block *block, const itera_run *run, float *y, co
     phase f = {.m = m, .run = run, .b = layout(m, run->scratch, run->T)};
     f.input = itera_input_of(x, f.b.blocks, run->T, (int)m->D);
     itera_ffn_prepare(run, &m->ffn, &f.input);
-    itera_pool *pool = itera_pool_for(run, 2 * itera_linear_work(&m->ffn.up, run->T));
-    itera_parallel_parts(pool, itera_linear_parts(pool, (int)m->F, run->T), hide, &f);
+    itera_parallel_split(itera_pool_for(run, 2 * itera_linear_work(&m->ffn.up, run->T)), (int)m->F,
+                         itera_linear_least(run->T), hide, &f);
     itera_input hidden = itera_input_of(f.b.hidden, f.b.blocks, run->T, (int)m->F);
     itera_linear(run, y, m->D, &m->ffn.down, &hidden);
 }

@@ -17,7 +17,7 @@ typedef struct itera_ffn {
     itera_activation activation;
 } itera_ffn;
 
-/* This thread's columns of the hidden layer, hidden [T, F] = act(input); `gate` [T, F] is scratch of which it writes
+/* This part's columns of the hidden layer, hidden [T, F] = act(input); `gate` [T, F] is scratch of which it writes
  * the same columns. The input is prepared for both matrices. */
 void itera_ffn_hidden_share(const itera_run *run, itera_team team, const itera_ffn *ffn, float *hidden, float *gate,
                             const itera_input *input);

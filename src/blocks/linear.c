@@ -62,6 +62,6 @@ void itera_linear(const itera_run *run, float *y, size_t y_stride, const itera_m
     assert(w->cols == input->K);
     itera_input_prepare(run, input, w->type);
     product p = {.run = run, .y = y, .y_stride = y_stride, .w = w, .input = input};
-    itera_pool *pool = itera_pool_for(run, itera_linear_work(w, input->T));
-    itera_parallel_parts(pool, itera_linear_parts(pool, w->rows, input->T), multiply, &p);
+    itera_parallel_split(itera_pool_for(run, itera_linear_work(w, input->T)), w->rows, itera_linear_least(input->T),
+                         multiply, &p);
 }

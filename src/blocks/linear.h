@@ -28,7 +28,7 @@ static inline bool itera_is_float(itera_type type)
     return type == ITERA_TYPE_F32 || type == ITERA_TYPE_F16 || type == ITERA_TYPE_BF16;
 }
 
-/* Rows of a product that a thread takes at once: full tiles, and no cache line written by two threads. */
+/* Rows of a product that a part takes at once: full tiles, and no cache line written by two threads. */
 #define ITERA_ROW_GRAIN 16
 
 /* Makes the input readable for products with weights of that type. */
@@ -42,15 +42,15 @@ static inline const void *itera_input_data(const itera_input *input, itera_type 
 /* y[t * y_stride + r] = (W x_t)[r] for all rows, on all threads. */
 void itera_linear(const itera_run *run, float *y, size_t y_stride, const itera_matrix *w, itera_input *input);
 
-/* This thread's rows of the same, the input prepared; returns which they are. */
+/* This part's rows of the same, the input prepared; returns which they are. */
 itera_range itera_linear_share(const itera_run *run, itera_team team, float *y, size_t y_stride,
                                const itera_matrix *w, const itera_input *input);
 
-/* Parts of a product by rows. A part goes over the input of T tokens once more, and of one token it should read weights
- * in long runs. */
-static inline int itera_linear_parts(const itera_pool *pool, int rows, int T)
+/* The least rows of a part of a product: each goes over the input of T tokens once more, and of one token it should
+ * read weights in long runs. */
+static inline int itera_linear_least(int T)
 {
-    return itera_pool_parts(pool, rows, T > 1 ? 128 : 2048);
+    return T > 1 ? 128 : 2048;
 }
 
 /* Multiply-adds of a product with T tokens. */

@@ -122,8 +122,8 @@ static void forward(const itera_block *block, const itera_run *run, float *y, co
     itera_linear(run, f.b.zxbcdt, in_width(p), &m->in, &u);
 
     itera_parallel(itera_pool_for(run, tokens * conv_width(p) * 20), convolve, &f);
-    itera_pool *pool = itera_pool_for(run, tokens * p->E * 2 * p->N);
-    itera_parallel_parts(pool, itera_pool_parts(pool, (int)p->heads, run->T > 1 ? 4 : (int)p->heads), scan, &f);
+    const int heads = (int)p->heads;
+    itera_parallel_split(itera_pool_for(run, tokens * p->E * 2 * p->N), heads, run->T > 1 ? 4 : heads, scan, &f);
     if (m->norm != NULL) {
         itera_parallel(itera_pool_for(run, tokens * p->E * 2), normalize, &f);
     }

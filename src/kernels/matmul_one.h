@@ -125,6 +125,15 @@ ITERA_INLINE void nibble_dots(v128_t idot[STREAMS][2], const uint8_t *words, con
     }
 }
 
+/* A block's sums meet their scale, and its minimum the activations' sum, where the type has one. */
+ITERA_INLINE v128_t add_scaled(v128_t acc, const v128_t idot[2], v128_t d, v128_t dsum, const v128_t head[2],
+                               const uint8_t *block, int sub, const vector_type *type)
+{
+    v128_t scale = wasm_f32x4_mul(type->scale(head, block, sub), d);
+    acc = ITERA_MADD(scale, wasm_f32x4_convert_i32x4(wasm_i32x4_add(idot[0], idot[1])), acc);
+    return type->kind == kind_minimum ? ITERA_MADD(type->min(head, block, sub), dsum, acc) : acc;
+}
+
 /* 32-column blocks begin .. end - 1 of each group by one token. */
 ITERA_INLINE void one_token(v128_t acc[STREAMS], const uint8_t *const group[STREAMS], const tile_block *x, int begin,
                             int end, const vector_type *type, int in_place, const unpack_constants *k)
@@ -153,11 +162,7 @@ ITERA_INLINE void one_token(v128_t acc[STREAMS], const uint8_t *const group[STRE
             const v128_t d = wasm_v128_load32_splat(&SUMS(&x[i])->d), dsum = wasm_v128_load32_splat(&SUMS(&x[i])->dsum);
             ITERA_UNROLL
             for (int g = 0; g < STREAMS; g++) {
-                v128_t scale = wasm_f32x4_mul(type->scale(head[g], block[g], sub), d);
-                acc[g] = ITERA_MADD(scale, wasm_f32x4_convert_i32x4(wasm_i32x4_add(idot[g][0], idot[g][1])), acc[g]);
-                if (type->kind == kind_minimum) {
-                    acc[g] = ITERA_MADD(type->min(head[g], block[g], sub), dsum, acc[g]);
-                }
+                acc[g] = add_scaled(acc[g], idot[g], d, dsum, head[g], block[g], sub, type);
                 ITERA_PIN(acc[g]);
             }
         }
@@ -228,11 +233,7 @@ ITERA_INLINE void one_low_plane(v128_t acc[STREAMS], const uint8_t *const group[
         for (int g = 0; g < STREAMS; g++) {
             v128_t head[2];
             type->head(head, block[g], k);
-            acc[g] = ITERA_MADD(wasm_f32x4_mul(type->scale(head, block[g], 0), d),
-                                wasm_f32x4_convert_i32x4(wasm_i32x4_add(idot[g][0], idot[g][1])), acc[g]);
-            if (type->kind == kind_minimum) {
-                acc[g] = ITERA_MADD(type->min(head, block[g], 0), dsum, acc[g]);
-            }
+            acc[g] = add_scaled(acc[g], idot[g], d, dsum, head, block[g], 0, type);
         }
     }
 }

@@ -233,8 +233,8 @@ static void pass_tokens(itera_session *session, const int32_t *tokens, int T, fl
     pass.head_input = itera_input_of(pass.normed + (size_t)(T - rows) * D,
                                      itera_input_take(&arena, (uint64_t)rows, D), rows, (int)D);
     itera_input_prepare(&pass.run, &pass.head_input, graph->head->type);
-    itera_pool *pool = itera_pool_for(&pass.run, itera_linear_work(graph->head, rows));
-    itera_parallel_parts(pool, itera_linear_parts(pool, (int)graph->V, rows), head, &pass);
+    itera_parallel_split(itera_pool_for(&pass.run, itera_linear_work(graph->head, rows)), (int)graph->V,
+                         itera_linear_least(rows), head, &pass);
     if (logits != NULL) {
         memcpy(session->logits, logits + (size_t)(T - 1) * graph->V, graph->V * sizeof(float));
     }
