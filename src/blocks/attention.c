@@ -63,7 +63,7 @@ static void fill_angles(float *angles, uint64_t position, int rope, float base)
 {
     const double log_base = itera_log((double)base);
     for (int i = 0; i < rope; i += 2) {
-        itera_cos_sin((double)position * exp(-log_base * i / rope), &angles[i], &angles[i + 1]);
+        itera_cos_sin((double)position * itera_exp(-log_base * i / rope), &angles[i], &angles[i + 1]);
     }
 }
 

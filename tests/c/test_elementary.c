@@ -1,4 +1,4 @@
-/* Logarithm, cosine and sine without tables, beside libm's. */
+/* Exponential, logarithm, cosine and sine without tables, beside libm's. */
 #include <math.h>
 
 #include "base/elementary.h"
@@ -7,6 +7,19 @@
 static int near(double got, double expected, double tolerance)
 {
     return fabs(got - expected) <= tolerance * fmax(1.0, fabs(expected));
+}
+
+TEST(the_exponential_is_that_of_libm)
+{
+    for (double x = -708.0; x <= 709.0; x += 0.00317) {
+        REQUIRE(fabs(itera_exp(x) - exp(x)) <= 5e-16 * exp(x));
+    }
+    for (double x = 0x1p-60; x < 1.0; x *= 1.01) {
+        REQUIRE(near(itera_exp(x), exp(x), 5e-16) && near(itera_exp(-x), exp(-x), 5e-16));
+    }
+    REQUIRE(itera_exp(0.0) == 1.0);
+    REQUIRE(itera_exp(-709.0) == 0.0 && itera_exp(-(double)INFINITY) == 0.0);
+    REQUIRE(isinf(itera_exp(710.0)) && isnan(itera_exp((double)NAN)));
 }
 
 TEST(the_logarithm_is_that_of_libm)
@@ -51,6 +64,7 @@ TEST(quarter_turns_fall_on_the_axes)
 int main(int argc, char **argv)
 {
     test_begin(argc, argv);
+    RUN(the_exponential_is_that_of_libm);
     RUN(the_logarithm_is_that_of_libm);
     RUN(a_short_turn_is_that_of_libm);
     RUN(so_are_many_turns);
