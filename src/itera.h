@@ -183,7 +183,7 @@ void itera_sampler_forget(itera_sampler *sampler); /* all recorded tokens */
 int32_t itera_sampler_sample(itera_sampler *sampler, const float *logits);
 /* ln p of `token` under the plain softmax of logits [V]. */
 double itera_logprob(const float *logits, uint32_t vocabulary, int32_t token);
-/* The n most probable tokens, best first, with their ln p; returns how many (at most V). */
+/* The n most probable tokens, best first, with their ln p; returns how many: at most V, and none that cannot come. */
 uint32_t itera_sampler_top(itera_sampler *sampler, const float *logits, uint32_t n, int32_t *tokens, float *logprobs);
 
 #endif

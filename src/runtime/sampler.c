@@ -5,25 +5,19 @@
 #include "base/elementary.h"
 #include "base/memory.h"
 #include "itera.h"
+#include "runtime/ranking.h"
 
 typedef struct bias {
     int32_t token;
     float value;
 } bias;
 
-/* A token in the running, as a heap entry. */
-typedef struct candidate {
-    float logit;
-    int32_t token;
-} candidate;
-
 struct itera_sampler {
     uint32_t V;
     itera_sampling options;
     uint64_t random[4];            /* xoshiro256** state */
-    float *logits;                 /* [V] after bias and penalties */
-    candidate *heap;               /* [V] */
-    candidate *kept;               /* [V] the best so far, best first */
+    itera_ranking ranking;         /* of the logits after bias and penalties */
+    itera_candidate *kept;         /* [V] the best so far, best first */
     int32_t *window;               /* [ITERA_MAX_WINDOW] ring of recorded tokens */
     uint64_t recorded;             /* tokens ever recorded; the ring's head */
     uint32_t *counts;              /* [V] scratch of the penalties, zero between calls */
@@ -84,13 +78,14 @@ itera_sampler *itera_sampler_create(uint32_t vocabulary)
         return NULL;
     }
     size_t n = vocabulary ? vocabulary : 1;
-    s->V = vocabulary;
-    s->logits = itera_memory_zeroed(n, sizeof *s->logits);
-    s->heap = itera_memory_zeroed(n, sizeof *s->heap);
+    s->V = s->ranking.V = vocabulary;
+    s->ranking.logits = itera_memory_zeroed(n, sizeof *s->ranking.logits);
+    s->ranking.heap = itera_memory_zeroed(itera_ranking_blocks((uint32_t)n), sizeof *s->ranking.heap);
     s->kept = itera_memory_zeroed(n, sizeof *s->kept);
     s->counts = itera_memory_zeroed(n, sizeof *s->counts);
     s->window = itera_memory_zeroed(ITERA_MAX_WINDOW, sizeof *s->window);
-    if (s->logits == NULL || s->heap == NULL || s->kept == NULL || s->counts == NULL || s->window == NULL) {
+    if (s->ranking.logits == NULL || s->ranking.heap == NULL || s->kept == NULL || s->counts == NULL ||
+        s->window == NULL) {
         itera_sampler_free(s);
         return NULL;
     }
@@ -102,8 +97,8 @@ itera_sampler *itera_sampler_create(uint32_t vocabulary)
 void itera_sampler_free(itera_sampler *s)
 {
     if (s != NULL) {
-        free(s->logits);
-        free(s->heap);
+        free(s->ranking.logits);
+        free(s->ranking.heap);
         free(s->kept);
         free(s->counts);
         free(s->window);
@@ -193,76 +188,30 @@ static void penalize(itera_sampler *s)
         if (count == 0) {
             continue; /* done when it was met before */
         }
-        float *logit = &s->logits[token];
+        float *logit = &s->ranking.logits[token];
         *logit = *logit > 0.0f ? *logit / o->repetition_penalty : *logit * o->repetition_penalty;
         *logit -= o->presence_penalty + (float)count * o->frequency_penalty;
         s->counts[token] = 0;
     }
 }
 
-static void prepare(itera_sampler *s, const float *logits)
+static void copy_logits(itera_sampler *s, const float *logits)
 {
     for (uint32_t i = 0; i < s->V; i++) {
-        s->logits[i] = logits[i] == logits[i] ? logits[i] : -INFINITY; /* a NaN is never chosen */
+        s->ranking.logits[i] = logits[i] == logits[i] ? logits[i] : -INFINITY; /* a NaN is never chosen */
     }
+}
+
+static void prepare(itera_sampler *s, const float *logits)
+{
+    copy_logits(s, logits);
     for (size_t i = 0; i < s->bias_count; i++) {
-        s->logits[s->biases[i].token] += s->biases[i].value;
+        s->ranking.logits[s->biases[i].token] += s->biases[i].value;
     }
     penalize(s);
     if (s->mask != NULL) {
-        itera_mask_logits(s->logits, s->V, s->mask);
+        itera_mask_logits(s->ranking.logits, s->V, s->mask);
     }
-}
-
-/* The lower token wins a tie, so that greedy is the same everywhere. */
-static bool better(candidate a, candidate b)
-{
-    return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
-}
-
-static void sift_down(candidate *heap, size_t n, size_t i)
-{
-    candidate moving = heap[i];
-    for (size_t child; (child = 2 * i + 1) < n; i = child) {
-        if (child + 1 < n && better(heap[child + 1], heap[child])) {
-            child++;
-        }
-        if (!better(heap[child], moving)) {
-            break;
-        }
-        heap[i] = heap[child];
-    }
-    heap[i] = moving;
-}
-
-static candidate pop(candidate *heap, size_t *n)
-{
-    candidate top = heap[0];
-    heap[0] = heap[--*n];
-    sift_down(heap, *n, 0);
-    return top;
-}
-
-/* A max-heap of all tokens: linear to build, logarithmic for each one that is really wanted. */
-static void build_heap(itera_sampler *s, const float *logits)
-{
-    for (uint32_t i = 0; i < s->V; i++) {
-        s->heap[i] = (candidate){.logit = logits[i], .token = (int32_t)i};
-    }
-    for (size_t i = s->V / 2; i-- > 0;) {
-        sift_down(s->heap, s->V, i);
-    }
-}
-
-static int32_t argmax(const float *logits, uint32_t V)
-{
-    uint32_t best = 0;
-    for (uint32_t i = 1; i < V; i++) {
-        if (logits[i] > logits[best]) {
-            best = i;
-        }
-    }
-    return (int32_t)best;
 }
 
 /* ---- Sampling ---------------------------------------------------------------------------------- */
@@ -271,21 +220,21 @@ static int32_t argmax(const float *logits, uint32_t V)
 static size_t shortlist(itera_sampler *s)
 {
     const itera_sampling *o = &s->options;
-    build_heap(s, s->logits);
-    size_t left = s->V, n = 0;
-    const double best = s->heap[0].logit;
+    itera_ranking_build(&s->ranking);
+    size_t n = 0;
+    const double best = itera_ranking_best(&s->ranking).logit;
     const bool limited = o->top_k > 0 && (uint32_t)o->top_k < s->V;
     double mass = 0.0; /* of the softmax over the tokens that top-k lets through, scaled by the best */
     if (limited) {
         while (n < (size_t)o->top_k) {
-            s->kept[n++] = pop(s->heap, &left);
+            s->kept[n++] = itera_ranking_take(&s->ranking);
         }
         for (size_t i = 0; i < n; i++) {
-            mass += exp((double)s->kept[i].logit - best);
+            mass += itera_exp((double)s->kept[i].logit - best);
         }
     } else if (o->top_p < 1.0f) {
         for (uint32_t i = 0; i < s->V; i++) {
-            mass += exp((double)s->logits[i] - best);
+            mass += itera_exp((double)s->ranking.logits[i] - best);
         }
     }
     const double wanted = o->top_p < 1.0f ? (double)o->top_p * mass : INFINITY;
@@ -293,11 +242,11 @@ static size_t shortlist(itera_sampler *s)
     double sum = 0.0;
     size_t taken = 0, limit = limited ? n : s->V;
     while (taken < limit) {
-        candidate next = limited ? s->kept[taken] : pop(s->heap, &left);
+        itera_candidate next = limited ? s->kept[taken] : itera_ranking_take(&s->ranking);
         if (taken > 0 && (sum >= wanted || (double)next.logit < least)) {
             break;
         }
-        sum += exp((double)next.logit - best);
+        sum += itera_exp((double)next.logit - best);
         s->kept[taken++] = next;
     }
     return taken;
@@ -308,17 +257,18 @@ int32_t itera_sampler_sample(itera_sampler *s, const float *logits)
     const itera_sampling *o = &s->options;
     prepare(s, logits);
     if (!(o->temperature > 0.0f)) {
-        return argmax(s->logits, s->V);
+        itera_ranking_build(&s->ranking);
+        return itera_ranking_best(&s->ranking).token;
     }
     size_t n = shortlist(s);
     const double best = s->kept[0].logit, inverse = 1.0 / (double)o->temperature;
     double mass = 0.0;
     for (size_t i = 0; i < n; i++) {
-        mass += exp(((double)s->kept[i].logit - best) * inverse);
+        mass += itera_exp(((double)s->kept[i].logit - best) * inverse);
     }
     double target = uniform(s->random) * mass;
     for (size_t i = 0; i < n; i++) {
-        target -= exp(((double)s->kept[i].logit - best) * inverse);
+        target -= itera_exp(((double)s->kept[i].logit - best) * inverse);
         if (target < 0.0) {
             return s->kept[i].token;
         }
@@ -334,22 +284,26 @@ double itera_logprob(const float *logits, uint32_t V, int32_t token)
     }
     double mass = 0.0;
     for (uint32_t i = 0; i < V; i++) {
-        mass += exp((double)logits[i] - (double)best);
+        mass += itera_exp((double)logits[i] - (double)best);
     }
     return (double)logits[token] - (double)best - itera_log(mass);
 }
 
 uint32_t itera_sampler_top(itera_sampler *s, const float *logits, uint32_t n, int32_t *tokens, float *logprobs)
 {
-    build_heap(s, logits);
-    size_t left = s->V;
+    copy_logits(s, logits);
+    itera_ranking_build(&s->ranking);
     uint32_t count = n < s->V ? n : s->V;
     if (count == 0) {
         return 0;
     }
-    const double best = s->heap[0].logit, best_logprob = itera_logprob(logits, s->V, s->heap[0].token);
+    const double best = itera_ranking_best(&s->ranking).logit;
+    const double best_logprob = itera_logprob(logits, s->V, itera_ranking_best(&s->ranking).token);
     for (uint32_t i = 0; i < count; i++) {
-        candidate next = pop(s->heap, &left);
+        itera_candidate next = itera_ranking_take(&s->ranking);
+        if (next.logit == -INFINITY) {
+            return i;
+        }
         tokens[i] = next.token;
         logprobs[i] = (float)((double)next.logit - best + best_logprob);
     }

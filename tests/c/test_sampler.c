@@ -195,6 +195,49 @@ TEST(the_top_list_is_sorted_and_its_logprobs_add_up)
     itera_sampler_free(sampler);
 }
 
+#define MANY 1003 /* blocks of the sampler's heap, the last not a whole one */
+static float many[MANY];
+
+static int by_logit_then_token(const void *left, const void *right)
+{
+    const int32_t a = *(const int32_t *)left, b = *(const int32_t *)right;
+    const float x = isnan(many[a]) ? -INFINITY : many[a], y = isnan(many[b]) ? -INFINITY : many[b];
+    return x != y ? (x < y ? 1 : -1) : a - b;
+}
+
+TEST(a_large_vocabulary_comes_in_the_order_of_a_sort)
+{
+    static int32_t order[MANY], tokens[MANY];
+    static float logprobs[MANY];
+    itera_sampler *sampler = itera_sampler_create(MANY);
+    itera_sampling o = plain();
+    o.temperature = 0.0f;
+    itera_sampler_configure(sampler, &o);
+    uint32_t random = 1;
+    for (int trial = 0; trial < 20; trial++) {
+        for (int i = 0; i < MANY; i++) {
+            random = random * 1664525u + 1013904223u;
+            const uint32_t kind = random >> 24, level = random >> 16 & 255; /* few levels: many ties */
+            many[i] = kind < 8 ? (kind < 4 ? NAN : -INFINITY) : (float)level * (trial % 2 ? 0.125f : 1e-4f) - 9.0f;
+            order[i] = i;
+        }
+        qsort(order, MANY, sizeof order[0], by_logit_then_token);
+        int possible = 0;
+        while (possible < MANY && many[order[possible]] > -INFINITY) {
+            possible++;
+        }
+        CHECK(possible < MANY);
+        CHECK_INT(itera_sampler_sample(sampler, many), order[0]);
+        CHECK_INT(itera_sampler_top(sampler, many, MANY, tokens, logprobs), possible);
+        CHECK(memcmp(tokens, order, (size_t)possible * sizeof order[0]) == 0);
+    }
+    for (int i = 0; i < MANY; i++) {
+        many[i] = -INFINITY; /* as where a mask allows nothing */
+    }
+    CHECK_INT(itera_sampler_sample(sampler, many), 0);
+    itera_sampler_free(sampler);
+}
+
 int main(int argc, char **argv)
 {
     fill();
@@ -209,6 +252,7 @@ int main(int argc, char **argv)
     RUN(the_same_seed_draws_the_same_tokens);
     RUN(penalties_lower_what_was_said_within_the_window);
     RUN(bias_moves_a_token_and_refuses_others_vocabulary);
+    RUN(a_large_vocabulary_comes_in_the_order_of_a_sort);
     RUN(the_top_list_is_sorted_and_its_logprobs_add_up);
     return test_end();
 }
