@@ -70,11 +70,11 @@ static inline int itera_pool_threads(const itera_pool *pool)
 #endif
 }
 
-/* Into how many parts to split a task whose shares of `count` should be at least `least`: one to four a thread. */
+/* Into how many parts to split a task whose shares of `count` should be at least `least`: one to eight a thread. */
 static inline int itera_pool_parts(const itera_pool *pool, int count, int least)
 {
     const int threads = itera_pool_threads(pool), each = count / least / threads;
-    return threads * (each < 1 ? 1 : each > 4 ? 4 : each);
+    return threads * (each < 1 ? 1 : each > 8 ? 8 : each);
 }
 
 /* Runs `parts` parts of the task on the pool, or all of it here where there is none. */

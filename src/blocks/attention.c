@@ -164,9 +164,10 @@ static void forward(const itera_block *block, const itera_run *run, float *y, co
         itera_input_prepare(run, &f.input, m->k.type);
         itera_input_prepare(run, &f.input, m->v.type);
     }
-    itera_parallel(itera_pool_for(run, tokens * qkv_width(p) * p->D), project, &f);
+    itera_parallel_split(itera_pool_for(run, tokens * qkv_width(p) * p->D), QW, itera_linear_least(T), project, &f);
     itera_parallel(T > 1 ? itera_pool_for(run, tokens * (2 * wide + 32 * p->rope)) : NULL, place, &f);
-    itera_parallel(itera_pool_for(run, tokens * wide * 2 * (run->position + tokens)), attend, &f);
+    itera_parallel_split(itera_pool_for(run, tokens * wide * 2 * (run->position + tokens)), (int)p->kv_heads, T > 1 ? 1 : (int)p->kv_heads,
+                         attend, &f);
 
     itera_input heads = itera_input_of(f.b.y, f.b.blocks, T, QW);
     itera_linear(run, y, (size_t)p->D, &m->out, &heads);

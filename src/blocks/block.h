@@ -29,6 +29,9 @@ typedef struct itera_run {
     float *chosen_gates;     /* and their weights */
 } itera_run;
 
+/* The least tokens of a part of a task by tokens. */
+#define ITERA_LEAST_TOKENS 16
+
 /* The pool where it pays for so much work, counted in multiply-adds (an element of a softplus or a silu is about 16,
  * of a copy or a sum 2); NULL where starting the threads would take longer than they save. */
 static inline itera_pool *itera_pool_for(const itera_run *run, uint64_t work)

@@ -26,7 +26,7 @@ void itera_input_prepare(const itera_run *run, itera_input *input, itera_type ty
     }
     quantizing q = {.kernels = run->kernels, .input = input};
     uint64_t work = input->T > 1 ? 4 * (uint64_t)input->T * (uint64_t)input->K : 0;
-    itera_parallel(itera_pool_for(run, work), quantize_tokens, &q);
+    itera_parallel_split(itera_pool_for(run, work), input->T, ITERA_LEAST_TOKENS, quantize_tokens, &q);
     input->quantized = true;
 }
 

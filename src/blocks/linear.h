@@ -50,7 +50,7 @@ itera_range itera_linear_share(const itera_run *run, itera_team team, float *y, 
  * read weights in long runs. */
 static inline int itera_linear_least(int T)
 {
-    return T > 1 ? 128 : 2048;
+    return T > 1 ? 64 : 4096;
 }
 
 /* Multiply-adds of a product with T tokens. */

@@ -253,7 +253,7 @@ static void forward(const itera_block *block, const itera_run *run, float *y, co
     if (m->shared_F > 0) {
         itera_ffn_prepare(run, &m->shared, &f.all);
     }
-    itera_parallel(itera_pool_for(run, 2 * work), hide, &f);
+    itera_parallel_split(itera_pool_for(run, 2 * work), (int)m->F, itera_linear_least(T), hide, &f);
 
     f.hidden = itera_input_of(f.b.hidden, f.b.hidden_blocks, visits, (int)m->F);
     itera_input_prepare(run, &f.hidden, m->down.first.type);
@@ -261,7 +261,7 @@ static void forward(const itera_block *block, const itera_run *run, float *y, co
         f.shared = itera_input_of(f.b.shared_hidden, f.b.shared_blocks, T, (int)m->shared_F);
         itera_input_prepare(run, &f.shared, m->shared.down.type);
     }
-    itera_parallel(itera_pool_for(run, work), combine, &f);
+    itera_parallel_split(itera_pool_for(run, work), (int)m->p.D, itera_linear_least(T), combine, &f);
 }
 
 static const itera_block_ops ops = {.name = "mixture of experts", .forward = forward, .measure = measure};

@@ -121,11 +121,12 @@ static void forward(const itera_block *block, const itera_run *run, float *y, co
     itera_input u = itera_input_of(x, f.b.blocks, run->T, (int)p->D);
     itera_linear(run, f.b.zxbcdt, in_width(p), &m->in, &u);
 
-    itera_parallel(itera_pool_for(run, tokens * conv_width(p) * 20), convolve, &f);
-    const int heads = (int)p->heads;
+    const int channels = (int)conv_width(p), heads = (int)p->heads;
+    itera_parallel_split(itera_pool_for(run, tokens * conv_width(p) * 20), channels, run->T > 1 ? 128 : channels, convolve,
+                         &f);
     itera_parallel_split(itera_pool_for(run, tokens * p->E * 2 * p->N), heads, run->T > 1 ? 4 : heads, scan, &f);
     if (m->norm != NULL) {
-        itera_parallel(itera_pool_for(run, tokens * p->E * 2), normalize, &f);
+        itera_parallel_split(itera_pool_for(run, tokens * p->E * 2), run->T, ITERA_LEAST_TOKENS, normalize, &f);
     }
 
     /* out = W_out y */

@@ -158,7 +158,8 @@ static void next_norm(pass_state *pass, const itera_norm *norm)
 {
     const uint64_t n = (uint64_t)pass->run.T * pass->model->graph.D;
     pass->norm = norm;
-    itera_parallel(pass->run.T > 1 ? itera_pool_for(&pass->run, 6 * n) : NULL, join_and_norm, pass);
+    itera_parallel_split(pass->run.T > 1 ? itera_pool_for(&pass->run, 6 * n) : NULL, pass->run.T, ITERA_LEAST_TOKENS,
+                         join_and_norm, pass);
 }
 
 /* Arena over the model's scratch, its base aligned. */

@@ -132,13 +132,13 @@ TEST(a_slow_thread_leaves_its_parts_to_the_others)
 
 TEST(parts_are_as_many_as_shares_are_large_enough)
 {
-    CHECK_INT(itera_pool_parts(NULL, 1000, 100), 4);
+    CHECK_INT(itera_pool_parts(NULL, 1000, 100), 8);
     itera_pool *pool = NULL;
     itera_error error;
     REQUIRE(itera_pool_create(&pool, 3, &error) == ITERA_OK);
     CHECK_INT(itera_pool_parts(pool, 100, 100), 3);
     CHECK_INT(itera_pool_parts(pool, 700, 100), 6);
-    CHECK_INT(itera_pool_parts(pool, 100000, 100), 12);
+    CHECK_INT(itera_pool_parts(pool, 100000, 100), 24);
     itera_pool_free(pool);
 }
 
