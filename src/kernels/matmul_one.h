@@ -134,11 +134,61 @@ ITERA_INLINE v128_t add_scaled(v128_t acc, const v128_t idot[2], v128_t d, v128_
     return type->kind == kind_minimum ? ITERA_MADD(type->min(head, block, sub), dsum, acc) : acc;
 }
 
-/* 32-column blocks begin .. end - 1 of each group by one token. */
+#if !ITERA_WIDEN
+
+/* What the low plane of a wide block adds. It is made while the block is there, so that memory fetches the next ones
+ * meanwhile, and added behind the high planes of the panel, as tiles of many tokens do. Scales first: they are in
+ * registers. */
+typedef struct low_products {
+    v128_t scale[STREAMS], sum[STREAMS], min[STREAMS], dsum;
+} low_products;
+
+ITERA_INLINE void make_low(low_products *low, const uint8_t *const block[STREAMS], const tile_block *x,
+                           const v128_t head[STREAMS][2], const vector_type *type, const unpack_constants *k)
+{
+    const uint8_t *again[STREAMS];
+    v128_t idot[STREAMS][2];
+    low->dsum = wasm_f32x4_splat(low_dsum(x));
+    ITERA_UNROLL
+    for (int g = 0; g < STREAMS; g++) {
+        low->scale[g] = wasm_f32x4_mul(type->scale(head[g], block[g], 0), wasm_f32x4_splat(x->fine.d));
+        if (type->kind == kind_minimum) {
+            low->min[g] = type->min(head[g], block[g], 0);
+        }
+        again[g] = block[g];
+        ITERA_PIN(again[g]); /* unpacked once more: to keep it all from before would take more registers than there are */
+        idot[g][0] = wasm_i32x4_splat(type->kind == kind_offset ? low_repay(x, type->repay) : 0);
+        idot[g][1] = wasm_i32x4_splat(0);
+    }
+    block_dots(idot, LOW_WORDS(x), again, 0, type, k);
+    ITERA_UNROLL
+    for (int g = 0; g < STREAMS; g++) {
+        low->sum[g] = wasm_f32x4_convert_i32x4(wasm_i32x4_add(idot[g][0], idot[g][1]));
+    }
+}
+
+ITERA_INLINE void add_low(v128_t acc[STREAMS], const low_products *low, const vector_type *type)
+{
+    ITERA_UNROLL
+    for (int g = 0; g < STREAMS; g++) {
+        acc[g] = ITERA_MADD(low->scale[g], low->sum[g], acc[g]);
+        if (type->kind == kind_minimum) {
+            acc[g] = ITERA_MADD(low->min[g], low->dsum, acc[g]);
+        }
+    }
+}
+
+#endif
+
+/* 32-column blocks begin .. end - 1 of each group by one token: of types that are not coarse PANEL_BLOCKS at most. */
 ITERA_INLINE void one_token(v128_t acc[STREAMS], const uint8_t *const group[STREAMS], const tile_block *x, int begin,
                             int end, const vector_type *type, int in_place, const unpack_constants *k)
 {
     const uint8_t *block[STREAMS];
+#if !ITERA_WIDEN
+    low_products low[PANEL_BLOCKS];
+    int wide = 0;
+#endif
     blocks_at(block, group, begin, type);
     for (int i = begin; i < end; next_blocks(block, type)) {
         v128_t head[STREAMS][2];
@@ -165,8 +215,19 @@ ITERA_INLINE void one_token(v128_t acc[STREAMS], const uint8_t *const group[STRE
                 acc[g] = add_scaled(acc[g], idot[g], d, dsum, head[g], block[g], sub, type);
                 ITERA_PIN(acc[g]);
             }
+#if !ITERA_WIDEN
+            if (!type->coarse && x[i].wide) {
+                make_low(&low[wide++], block, &x[i], head, type, k);
+            }
+#endif
         }
     }
+#if !ITERA_WIDEN
+    ITERA_KEEP_LOOP
+    for (int i = 0; i < wide; i++) {
+        add_low(acc, &low[i], type);
+    }
+#endif
 }
 
 /* The same of a type with halves. */
@@ -208,38 +269,6 @@ ITERA_INLINE void one_token_halves(v128_t acc[STREAMS], const uint8_t *const gro
     }
 }
 
-#if !ITERA_WIDEN
-
-/* The low planes of those blocks, of a type of 32 columns. */
-ITERA_INLINE void one_low_plane(v128_t acc[STREAMS], const uint8_t *const group[STREAMS], const tile_block *x,
-                                int begin, int end, const vector_type *type, const unpack_constants *k)
-{
-    ITERA_KEEP_LOOP
-    for (int i = begin; i < end; i++) {
-        if (!x[i].wide) {
-            continue;
-        }
-        const uint8_t *block[STREAMS];
-        v128_t idot[STREAMS][2];
-        blocks_at(block, group, i, type);
-        ITERA_UNROLL
-        for (int g = 0; g < STREAMS; g++) {
-            idot[g][0] = wasm_i32x4_splat(type->kind == kind_offset ? low_repay(&x[i], type->repay) : 0);
-            idot[g][1] = wasm_i32x4_splat(0);
-        }
-        block_dots(idot, LOW_WORDS(&x[i]), block, 0, type, k);
-        const v128_t d = wasm_f32x4_splat(x[i].fine.d), dsum = wasm_f32x4_splat(low_dsum(&x[i]));
-        ITERA_UNROLL
-        for (int g = 0; g < STREAMS; g++) {
-            v128_t head[2];
-            type->head(head, block[g], k);
-            acc[g] = add_scaled(acc[g], idot[g], d, dsum, head, block[g], 0, type);
-        }
-    }
-}
-
-#endif
-
 /* Columns [32 * begin, 32 * (begin + blocks)), those of `x`. A stream is a quarter of the rows, pages apart from the
  * others. */
 ITERA_INLINE void one_token_by_rows(float *y, const itera_matrix *w, const tile_block *x, int begin, int blocks,
@@ -266,11 +295,6 @@ ITERA_INLINE void one_token_by_rows(float *y, const itera_matrix *w, const tile_
             } else {
                 one_token(acc, group, x, at, end, type, in_place, k);
             }
-#if !ITERA_WIDEN
-            if (!type->coarse) {
-                one_low_plane(acc, group, x, at, end, type, k);
-            }
-#endif
         }
         ITERA_UNROLL
         for (int g = 0; g < STREAMS; g++) {
