@@ -1,6 +1,5 @@
 #include "blocks/attention.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/elementary.h"
@@ -166,8 +165,9 @@ static void forward(const itera_block *block, const itera_run *run, float *y, co
     }
     itera_parallel_split(itera_pool_for(run, tokens * qkv_width(p) * p->D), QW, itera_linear_least(T), project, &f);
     itera_parallel(T > 1 ? itera_pool_for(run, tokens * (2 * wide + 32 * p->rope)) : NULL, place, &f);
-    itera_parallel_split(itera_pool_for(run, tokens * wide * 2 * (run->position + tokens)), (int)p->kv_heads, T > 1 ? 1 : (int)p->kv_heads,
-                         attend, &f);
+    const int kv_heads = (int)p->kv_heads;
+    itera_parallel_split(itera_pool_for(run, tokens * wide * 2 * (run->position + tokens)), kv_heads,
+                         itera_least_share(run, 1, kv_heads), attend, &f);
 
     itera_input heads = itera_input_of(f.b.y, f.b.blocks, T, QW);
     itera_linear(run, y, (size_t)p->D, &m->out, &heads);

@@ -32,6 +32,13 @@ typedef struct itera_run {
 /* The least tokens of a part of a task by tokens. */
 #define ITERA_LEAST_TOKENS 16
 
+/* The least share of a part of a task by something else, of which there are `count`: `least`, but of one token a part a
+ * thread is enough. */
+static inline int itera_least_share(const itera_run *run, int least, int count)
+{
+    return run->T > 1 ? least : count;
+}
+
 /* The pool where it pays for so much work, counted in multiply-adds (an element of a softplus or a silu is about 16,
  * of a copy or a sum 2); NULL where starting the threads would take longer than they save. */
 static inline itera_pool *itera_pool_for(const itera_run *run, uint64_t work)

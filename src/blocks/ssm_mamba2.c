@@ -122,9 +122,10 @@ static void forward(const itera_block *block, const itera_run *run, float *y, co
     itera_linear(run, f.b.zxbcdt, in_width(p), &m->in, &u);
 
     const int channels = (int)conv_width(p), heads = (int)p->heads;
-    itera_parallel_split(itera_pool_for(run, tokens * conv_width(p) * 20), channels, run->T > 1 ? 128 : channels, convolve,
+    itera_parallel_split(itera_pool_for(run, tokens * conv_width(p) * 20), channels,
+                         itera_least_share(run, 128, channels), convolve, &f);
+    itera_parallel_split(itera_pool_for(run, tokens * p->E * 2 * p->N), heads, itera_least_share(run, 4, heads), scan,
                          &f);
-    itera_parallel_split(itera_pool_for(run, tokens * p->E * 2 * p->N), heads, run->T > 1 ? 4 : heads, scan, &f);
     if (m->norm != NULL) {
         itera_parallel_split(itera_pool_for(run, tokens * p->E * 2), run->T, ITERA_LEAST_TOKENS, normalize, &f);
     }

@@ -156,7 +156,7 @@ ITERA_INLINE void make_low(low_products *low, const uint8_t *const block[STREAMS
             low->min[g] = type->min(head[g], block[g], 0);
         }
         again[g] = block[g];
-        ITERA_PIN(again[g]); /* unpacked once more: to keep it all from before would take more registers than there are */
+        ITERA_PIN(again[g]); /* unpacked once more: there are no registers to keep it all from before */
         idot[g][0] = wasm_i32x4_splat(type->kind == kind_offset ? low_repay(x, type->repay) : 0);
         idot[g][1] = wasm_i32x4_splat(0);
     }

@@ -13,7 +13,6 @@ typedef struct bias {
 } bias;
 
 struct itera_sampler {
-    uint32_t V;
     itera_sampling options;
     uint64_t random[4];            /* xoshiro256** state */
     itera_ranking ranking;         /* of the logits after bias and penalties */
@@ -78,7 +77,7 @@ itera_sampler *itera_sampler_create(uint32_t vocabulary)
         return NULL;
     }
     size_t n = vocabulary ? vocabulary : 1;
-    s->V = s->ranking.V = vocabulary;
+    s->ranking.V = vocabulary;
     s->ranking.logits = itera_memory_zeroed(n, sizeof *s->ranking.logits);
     s->ranking.heap = itera_memory_zeroed(itera_ranking_blocks((uint32_t)n), sizeof *s->ranking.heap);
     s->kept = itera_memory_zeroed(n, sizeof *s->kept);
@@ -136,7 +135,7 @@ void itera_sampler_set_random(itera_sampler *s, const uint64_t state[4])
 
 itera_status itera_sampler_bias(itera_sampler *s, int32_t token, float value)
 {
-    if (token < 0 || (uint32_t)token >= s->V) {
+    if (token < 0 || (uint32_t)token >= s->ranking.V) {
         return ITERA_ERR_TOKEN;
     }
     bias *biases = itera_memory_grow(s->biases, &s->bias_capacity, s->bias_count + 1, sizeof *biases);
@@ -160,7 +159,7 @@ void itera_sampler_mask(itera_sampler *s, const uint32_t *mask)
 
 void itera_sampler_accept(itera_sampler *s, int32_t token)
 {
-    if (token >= 0 && (uint32_t)token < s->V) {
+    if (token >= 0 && (uint32_t)token < s->ranking.V) {
         s->window[s->recorded++ % ITERA_MAX_WINDOW] = token;
     }
 }
@@ -197,7 +196,7 @@ static void penalize(itera_sampler *s)
 
 static void copy_logits(itera_sampler *s, const float *logits)
 {
-    for (uint32_t i = 0; i < s->V; i++) {
+    for (uint32_t i = 0; i < s->ranking.V; i++) {
         s->ranking.logits[i] = logits[i] == logits[i] ? logits[i] : -INFINITY; /* a NaN is never chosen */
     }
 }
@@ -210,7 +209,7 @@ static void prepare(itera_sampler *s, const float *logits)
     }
     penalize(s);
     if (s->mask != NULL) {
-        itera_mask_logits(s->ranking.logits, s->V, s->mask);
+        itera_mask_logits(s->ranking.logits, s->ranking.V, s->mask);
     }
 }
 
@@ -223,7 +222,7 @@ static size_t shortlist(itera_sampler *s)
     itera_ranking_build(&s->ranking);
     size_t n = 0;
     const double best = itera_ranking_best(&s->ranking).logit;
-    const bool limited = o->top_k > 0 && (uint32_t)o->top_k < s->V;
+    const bool limited = o->top_k > 0 && (uint32_t)o->top_k < s->ranking.V;
     double mass = 0.0; /* of the softmax over the tokens that top-k lets through, scaled by the best */
     if (limited) {
         while (n < (size_t)o->top_k) {
@@ -233,14 +232,14 @@ static size_t shortlist(itera_sampler *s)
             mass += itera_exp((double)s->kept[i].logit - best);
         }
     } else if (o->top_p < 1.0f) {
-        for (uint32_t i = 0; i < s->V; i++) {
+        for (uint32_t i = 0; i < s->ranking.V; i++) {
             mass += itera_exp((double)s->ranking.logits[i] - best);
         }
     }
     const double wanted = o->top_p < 1.0f ? (double)o->top_p * mass : INFINITY;
     const double least = o->min_p > 0.0f ? best + itera_log((double)o->min_p) : -INFINITY;
     double sum = 0.0;
-    size_t taken = 0, limit = limited ? n : s->V;
+    size_t taken = 0, limit = limited ? n : s->ranking.V;
     while (taken < limit) {
         itera_candidate next = limited ? s->kept[taken] : itera_ranking_take(&s->ranking);
         if (taken > 0 && (sum >= wanted || (double)next.logit < least)) {
@@ -291,21 +290,21 @@ double itera_logprob(const float *logits, uint32_t V, int32_t token)
 
 uint32_t itera_sampler_top(itera_sampler *s, const float *logits, uint32_t n, int32_t *tokens, float *logprobs)
 {
-    copy_logits(s, logits);
-    itera_ranking_build(&s->ranking);
-    uint32_t count = n < s->V ? n : s->V;
+    const uint32_t count = n < s->ranking.V ? n : s->ranking.V;
     if (count == 0) {
         return 0;
     }
-    const double best = itera_ranking_best(&s->ranking).logit;
-    const double best_logprob = itera_logprob(logits, s->V, itera_ranking_best(&s->ranking).token);
+    copy_logits(s, logits);
+    itera_ranking_build(&s->ranking);
+    const itera_candidate best = itera_ranking_best(&s->ranking);
+    const double best_logprob = itera_logprob(logits, s->ranking.V, best.token);
     for (uint32_t i = 0; i < count; i++) {
         itera_candidate next = itera_ranking_take(&s->ranking);
         if (next.logit == -INFINITY) {
             return i;
         }
         tokens[i] = next.token;
-        logprobs[i] = (float)((double)next.logit - best + best_logprob);
+        logprobs[i] = (float)((double)next.logit - (double)best.logit + best_logprob);
     }
     return count;
 }
