@@ -57,77 +57,71 @@ static const float_type float_f32 = {16, pair_f32, single_f32};
 static const float_type float_f16 = {8, pair_f16, single_f16};
 static const float_type float_bf16 = {8, pair_bf16, single_bf16};
 
-/* Onto part: `pairs` pairs of columns from k on. */
-ITERA_INLINE v128_t float_columns(v128_t part, const uint8_t *group, const float *x, size_t k, int pairs,
-                                  const float_type *type, const unpack_constants *c)
+/* Onto part[g]: `pairs` pairs of columns of group g from k on. */
+ITERA_INLINE void float_columns(v128_t part[STREAMS], const uint8_t *const group[STREAMS], const float *x, size_t k,
+                                int pairs, const float_type *type, const unpack_constants *c)
 {
     ITERA_UNROLL
     for (int i = 0; i < pairs; i++, k += 2) {
-        v128_t w[2];
-        type->pair(w, group, k, c);
-        part = ITERA_MADD(w[0], wasm_v128_load32_splat(x + k), part);
-        part = ITERA_MADD(w[1], wasm_v128_load32_splat(x + k + 1), part);
-        ITERA_PIN(part);
-    }
-    return part;
-}
-
-/* Onto acc: 2 blocks from k on, side by side, for the sums within a block wait for each other. */
-ITERA_INLINE v128_t float_two_blocks(v128_t acc, const uint8_t *group, const float *x, size_t k, const float_type *type,
-                                      const unpack_constants *c)
-{
-    v128_t part[2];
-    ITERA_UNROLL
-    for (int b = 0; b < 2; b++) {
-        part[b] = wasm_f32x4_splat(0.0f);
-    }
-    for (size_t end = k + FLOAT_BLOCK; k < end; k += 2) {
+        const v128_t x0 = wasm_v128_load32_splat(x + k), x1 = wasm_v128_load32_splat(x + k + 1);
         ITERA_UNROLL
-        for (size_t b = 0; b < 2; b++) {
-            size_t kb = k + b * FLOAT_BLOCK;
-            part[b] = float_columns(part[b], group + kb * type->column_bytes, x + kb, 0, 1, type, c);
+        for (int g = 0; g < STREAMS; g++) {
+            v128_t w[2];
+            type->pair(w, group[g], k, c);
+            part[g] = ITERA_MADD(w[0], x0, part[g]);
+            part[g] = ITERA_MADD(w[1], x1, part[g]);
+            ITERA_PIN(part[g]);
         }
     }
-    ITERA_UNROLL
-    for (int b = 0; b < 2; b++) {
-        acc = wasm_f32x4_add(acc, part[b]);
-    }
-    return acc;
 }
 
-/* One group by one token. */
-ITERA_INLINE v128_t float_one_token(const uint8_t *group, const float *x, size_t cols, const float_type *type)
+/* STREAMS groups by one token. */
+ITERA_INLINE void float_one_token(v128_t acc[STREAMS], const uint8_t *const group[STREAMS], const float *x, size_t cols,
+                                  const float_type *type)
 {
     const unpack_constants c = make_constants();
-    v128_t acc = wasm_f32x4_splat(0.0f);
-    size_t k = 0;
-    for (; k + 2 * FLOAT_BLOCK <= cols; k += 2 * FLOAT_BLOCK) {
-        acc = float_two_blocks(acc, group, x, k, type, &c);
+    ITERA_UNROLL
+    for (int g = 0; g < STREAMS; g++) {
+        acc[g] = wasm_f32x4_splat(0.0f);
     }
-    for (; k + FLOAT_BLOCK <= cols; k += FLOAT_BLOCK) {
-        acc = wasm_f32x4_add(acc, float_columns(wasm_f32x4_splat(0.0f), group + k * type->column_bytes, x + k,
-                                                0, FLOAT_BLOCK / 2, type, &c));
-    }
-    if (k < cols) {
-        v128_t part = wasm_f32x4_splat(0.0f);
-        for (; k + 2 <= cols; k += 2) {
-            part = float_columns(part, group, x, k, 1, type, &c);
+    for (size_t k = 0; k < cols;) {
+        const size_t end = cols - k < FLOAT_BLOCK ? cols : k + FLOAT_BLOCK;
+        v128_t part[STREAMS];
+        ITERA_UNROLL
+        for (int g = 0; g < STREAMS; g++) {
+            part[g] = wasm_f32x4_splat(0.0f);
         }
-        if (k < cols) {
-            part = ITERA_MADD(type->single(group, k, &c), wasm_v128_load32_splat(x + k), part);
+        for (; k + 4 <= end; k += 4) {
+            float_columns(part, group, x, k, 2, type, &c);
         }
-        acc = wasm_f32x4_add(acc, part);
+        ITERA_KEEP_LOOP
+        for (; k < end; k++) {
+            const v128_t xk = wasm_v128_load32_splat(x + k);
+            ITERA_UNROLL
+            for (int g = 0; g < STREAMS; g++) {
+                part[g] = ITERA_MADD(type->single(group[g], k, &c), xk, part[g]);
+            }
+        }
+        ITERA_UNROLL
+        for (int g = 0; g < STREAMS; g++) {
+            acc[g] = wasm_f32x4_add(acc[g], part[g]);
+        }
     }
-    return acc;
 }
 
 ITERA_INLINE void float_matmul_one(float *y, const itera_matrix *w, const float *x, int row_begin,
                                    int row_end, const float_type *type)
 {
-    for (int row = row_begin; row < row_end; row += 4) {
-        const uint8_t *group = w->data + (size_t)(row / 4) * w->group_bytes;
-        store_rows(y + row, float_one_token(group, x, (size_t)w->cols, type),
-                   row_end - row < 4 ? row_end - row : 4);
+    const int quarter = quarter_of(row_begin, row_end);
+    for (int first = row_begin; first < row_begin + quarter; first += 4) {
+        const uint8_t *group[STREAMS];
+        v128_t acc[STREAMS];
+        ITERA_UNROLL
+        for (int g = 0; g < STREAMS; g++) {
+            group[g] = stream_at(w, first, g * quarter, row_end);
+        }
+        float_one_token(acc, group, x, (size_t)w->cols, type);
+        store_streams(y, acc, first, quarter, row_end);
     }
 }
 

@@ -20,6 +20,31 @@ ITERA_INLINE v128_t word_of(const uint8_t *words, int chunk, int i)
  * little ahead where memory is far away, and waits at every page. */
 enum { STREAMS = 4 };
 
+/* Rows of a stream, a multiple of 4: a quarter of all, so that streams are pages apart. */
+ITERA_INLINE int quarter_of(int row_begin, int row_end)
+{
+    const int groups = (row_end - row_begin + 3) / 4;
+    return 4 * ((groups + STREAMS - 1) / STREAMS);
+}
+
+/* The group `ahead` rows after the one of row `first`; where there is none, that one once more, in vain. */
+ITERA_INLINE const uint8_t *stream_at(const itera_matrix *w, int first, int ahead, int row_end)
+{
+    const int row = first + ahead < row_end ? first + ahead : first;
+    return w->data + (size_t)(row / 4) * w->group_bytes;
+}
+
+ITERA_INLINE void store_streams(float *y, const v128_t acc[STREAMS], int first, int quarter, int row_end)
+{
+    ITERA_UNROLL
+    for (int g = 0; g < STREAMS; g++) {
+        const int row = first + g * quarter;
+        if (row < row_end) {
+            store_rows(y + row, acc[g], row_end - row);
+        }
+    }
+}
+
 /* A packed block of each. */
 ITERA_INLINE void blocks_at(const uint8_t *block[STREAMS], const uint8_t *const group[STREAMS], int i,
                             const vector_type *type)
@@ -269,24 +294,22 @@ ITERA_INLINE void one_token_halves(v128_t acc[STREAMS], const uint8_t *const gro
     }
 }
 
-/* Columns [32 * begin, 32 * (begin + blocks)), those of `x`. A stream is a quarter of the rows, pages apart from the
- * others. */
+/* Columns [32 * begin, 32 * (begin + blocks)), those of `x`. */
 ITERA_INLINE void one_token_by_rows(float *y, const itera_matrix *w, const tile_block *x, int begin, int blocks,
                                     int row_begin, int row_end, const vector_type *type, int in_place,
                                     const unpack_constants *k)
 {
     const int panel = ITERA_WIDEN || type->coarse ? blocks : PANEL_BLOCKS;
-    const int groups = (row_end - row_begin + 3) / 4, quarter = 4 * ((groups + STREAMS - 1) / STREAMS);
-    const uint8_t *data = w->data + (size_t)(begin / type->subs) * type->block_bytes;
+    const int quarter = quarter_of(row_begin, row_end);
+    const size_t offset = (size_t)(begin / type->subs) * type->block_bytes;
     for (int first = row_begin; first < row_begin + quarter; first += 4) {
         const uint8_t *group[STREAMS];
         v128_t acc[STREAMS];
         ITERA_UNROLL
         for (int g = 0; g < STREAMS; g++) {
-            /* Where a quarter has no such row, the first one's once more, in vain. */
-            const int row = first + g * quarter < row_end ? first + g * quarter : first;
-            group[g] = data + (size_t)(row / 4) * w->group_bytes;
-            acc[g] = begin == 0 ? wasm_f32x4_splat(0.0f) : load_rows(y + row, row_end - row);
+            const int row = first + g * quarter;
+            group[g] = stream_at(w, first, g * quarter, row_end) + offset;
+            acc[g] = begin == 0 || row >= row_end ? wasm_f32x4_splat(0.0f) : load_rows(y + row, row_end - row);
         }
         for (int at = 0; at < blocks; at += panel) {
             const int end = blocks - at < panel ? blocks : at + panel;
@@ -296,13 +319,7 @@ ITERA_INLINE void one_token_by_rows(float *y, const itera_matrix *w, const tile_
                 one_token(acc, group, x, at, end, type, in_place, k);
             }
         }
-        ITERA_UNROLL
-        for (int g = 0; g < STREAMS; g++) {
-            const int row = first + g * quarter;
-            if (row < row_end) {
-                store_rows(y + row, acc[g], row_end - row);
-            }
-        }
+        store_streams(y, acc, first, quarter, row_end);
     }
 }
 
