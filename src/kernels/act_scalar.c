@@ -7,11 +7,11 @@ static int32_t clamp(int32_t q)
     return q < -ITERA_ACT_LARGEST ? -ITERA_ACT_LARGEST : q > ITERA_ACT_LARGEST ? ITERA_ACT_LARGEST : q;
 }
 
-static itera_act_sums sums_of(float d, int32_t first_half, int32_t second_half)
+static itera_act_sums sums_of(float d, int32_t first_half, int32_t second_half, int32_t base)
 {
     int32_t sum = first_half + second_half;
-    return (itera_act_sums){.d = d, .dsum = d * (float)sum, .repay = {0, -8 * sum, -16 * sum, -128 * sum},
-                            .repay32 = {-32 * first_half, -32 * second_half}};
+    return (itera_act_sums){.d = d, .dsum = d * (float)sum, .repay = {base, base - 8 * sum, base - 16 * sum, base - 128 * sum},
+                            .repay32 = {base - 32 * first_half, base - 32 * second_half}};
 }
 
 void itera_mark_wide(itera_act_block *row, size_t blocks)
@@ -50,8 +50,8 @@ static void quantize_row(itera_act_block *out, const float *x, size_t n)
             sum[i / 16] += q;
             high_sum[i / 16] += high;
         }
-        out->fine = sums_of(d, sum[0], sum[1]);
-        out->coarse = sums_of(128.0f * d, high_sum[0], high_sum[1]);
+        out->fine = sums_of(d, sum[0], sum[1], 0);
+        out->coarse = sums_of(128.0f * d, high_sum[0], high_sum[1], ITERA_SUM_BASE);
     }
 }
 

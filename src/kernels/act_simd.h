@@ -1,7 +1,7 @@
 /* Quantization of activations on vectors, a template. */
 
 /* Sums of 16-bit lanes: q[0], q[1] hold the first 16 columns, q[2], q[3] the others. */
-ITERA_INLINE itera_act_sums sums_of(float d, const v128_t q[4])
+ITERA_INLINE itera_act_sums sums_of(float d, const v128_t q[4], int32_t base)
 {
     v128_t first =
         wasm_i32x4_add(wasm_i32x4_extadd_pairwise_i16x8(q[0]), wasm_i32x4_extadd_pairwise_i16x8(q[1]));
@@ -13,8 +13,8 @@ ITERA_INLINE itera_act_sums sums_of(float d, const v128_t q[4])
     int32_t low = wasm_i32x4_extract_lane(folded, 0) + wasm_i32x4_extract_lane(folded, 1);
     int32_t high = wasm_i32x4_extract_lane(folded, 2) + wasm_i32x4_extract_lane(folded, 3);
     int32_t sum = low + high;
-    return (itera_act_sums){.d = d, .dsum = d * (float)sum, .repay = {0, -8 * sum, -16 * sum, -128 * sum},
-                            .repay32 = {-32 * low, -32 * high}};
+    return (itera_act_sums){.d = d, .dsum = d * (float)sum, .repay = {base, base - 8 * sum, base - 16 * sum, base - 128 * sum},
+                            .repay32 = {base - 32 * low, base - 32 * high}};
 }
 
 static void quantize_row(itera_act_block *out, const float *x, size_t n)
@@ -49,8 +49,8 @@ static void quantize_row(itera_act_block *out, const float *x, size_t n)
         wasm_v128_store(out->high + 16, wasm_i8x16_narrow_i16x8(high[2], high[3]));
         wasm_v128_store(out->low, wasm_i8x16_narrow_i16x8(low[0], low[1]));
         wasm_v128_store(out->low + 16, wasm_i8x16_narrow_i16x8(low[2], low[3]));
-        out->fine = sums_of(d, q);
-        out->coarse = sums_of(128.0f * d, high);
+        out->fine = sums_of(d, q, 0);
+        out->coarse = sums_of(128.0f * d, high, ITERA_SUM_BASE);
     }
 }
 

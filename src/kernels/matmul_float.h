@@ -162,7 +162,7 @@ ITERA_INLINE void float_tile(const float_place *place, int tokens)
     for (int t = 0; t < tokens; t++) {
         x[t] = place->x + (size_t)t * place->x_stride;
     }
-    load_sums(acc, place->y, place->y_stride, place->first, tokens);
+    load_sums(acc, place->y, place->y_stride, place->first, tokens, tokens);
     for (size_t begin = 0; begin < place->cols; begin += FLOAT_BLOCK) {
         size_t end = place->cols - begin < FLOAT_BLOCK ? place->cols : begin + FLOAT_BLOCK, k = begin;
         v128_t part[4][2];
@@ -182,7 +182,7 @@ ITERA_INLINE void float_tile(const float_place *place, int tokens)
             acc[t][1] = wasm_f32x4_add(acc[t][1], part[t][1]);
         }
     }
-    store_sums(place->y, place->y_stride, acc, tokens);
+    store_sums(place->y, place->y_stride, acc, tokens, tokens);
 }
 
 static void float_tiles(float_place place, int tokens)

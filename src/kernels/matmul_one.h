@@ -155,7 +155,7 @@ ITERA_INLINE v128_t add_scaled(v128_t acc, const v128_t idot[2], v128_t d, v128_
                                const uint8_t *block, int sub, const vector_type *type)
 {
     v128_t scale = wasm_f32x4_mul(type->scale(head, block, sub), d);
-    acc = ITERA_MADD(scale, wasm_f32x4_convert_i32x4(wasm_i32x4_add(idot[0], idot[1])), acc);
+    acc = ITERA_MADD(scale, sum_to_f32(wasm_i32x4_add(idot[0], idot[1])), acc);
     return type->kind == kind_minimum ? ITERA_MADD(type->min(head, block, sub), dsum, acc) : acc;
 }
 
@@ -182,13 +182,13 @@ ITERA_INLINE void make_low(low_products *low, const uint8_t *const block[STREAMS
         }
         again[g] = block[g];
         ITERA_PIN(again[g]); /* unpacked once more: there are no registers to keep it all from before */
-        idot[g][0] = wasm_i32x4_splat(type->kind == kind_offset ? low_repay(x, type->repay) : 0);
+        idot[g][0] = wasm_i32x4_splat(low_repay(x, type->repay));
         idot[g][1] = wasm_i32x4_splat(0);
     }
     block_dots(idot, LOW_WORDS(x), again, 0, type, k);
     ITERA_UNROLL
     for (int g = 0; g < STREAMS; g++) {
-        low->sum[g] = wasm_f32x4_convert_i32x4(wasm_i32x4_add(idot[g][0], idot[g][1]));
+        low->sum[g] = sum_to_f32(wasm_i32x4_add(idot[g][0], idot[g][1]));
     }
 }
 
@@ -282,8 +282,9 @@ ITERA_INLINE void one_token_halves(v128_t acc[STREAMS], const uint8_t *const gro
             for (int g = 0; g < STREAMS; g++) {
                 v128_t halves[2];
                 type->halves(halves, block[g], sub);
-                v128_t left = wasm_i32x4_mul(halves[0], idot[g][0]), right = wasm_i32x4_mul(halves[1], idot[g][1]);
-                sum[g] = ITERA_MADD(d, wasm_f32x4_convert_i32x4(wasm_i32x4_add(left, right)), sum[g]);
+                const v128_t left = add_half(half_factor(halves[0]), idot[g][0], wasm_i32x4_splat(0));
+                const v128_t both = add_half(half_factor(halves[1]), idot[g][1], left);
+                sum[g] = ITERA_MADD(d, halves_to_f32(both), sum[g]);
                 ITERA_PIN(sum[g]);
             }
         }

@@ -9,30 +9,36 @@ typedef struct panel_block {
     v128_t w[ITERA_STEPS];
     v128_t scale;
     v128_t extra;     /* the minimum, where the type has one */
-    v128_t halves[2]; /* where it has halves, the integers of both */
+    v128_t halves[2]; /* where it has halves, the factors of both */
 } panel_block;
 
 /* ---- Tiles ---- */
 
-/* A tile's running sums, `tokens` by 2 groups: out of y unless they begin here, and back. */
-ITERA_INLINE void load_sums(v128_t acc[4][2], const float *y, size_t y_stride, int first, int tokens)
+enum { TILE_TOKENS = 4 };
+
+/* A tile's width is a constant. Where fewer tokens are left the last of them fills it up, computed more than once to the
+ * same bits: 8-bit dot products wait for each other in a narrower tile, which takes as long. */
+ITERA_INLINE size_t token_of(int t, int tokens) { return (size_t)(t < tokens ? t : tokens - 1); }
+
+/* A tile's running sums, `width` by 2 groups: out of y unless they begin here, and back. */
+ITERA_INLINE void load_sums(v128_t acc[TILE_TOKENS][2], const float *y, size_t y_stride, int first, int tokens, int width)
 {
     ITERA_UNROLL
-    for (int t = 0; t < tokens; t++, y += y_stride) {
+    for (int t = 0; t < width; t++) {
         acc[t][0] = acc[t][1] = wasm_f32x4_splat(0.0f);
         if (!first) {
-            acc[t][0] = wasm_v128_load(y);
-            acc[t][1] = wasm_v128_load(y + 4);
+            acc[t][0] = wasm_v128_load(y + token_of(t, tokens) * y_stride);
+            acc[t][1] = wasm_v128_load(y + token_of(t, tokens) * y_stride + 4);
         }
     }
 }
 
-ITERA_INLINE void store_sums(float *y, size_t y_stride, v128_t acc[4][2], int tokens)
+ITERA_INLINE void store_sums(float *y, size_t y_stride, v128_t acc[TILE_TOKENS][2], int tokens, int width)
 {
     ITERA_UNROLL
-    for (int t = 0; t < tokens; t++, y += y_stride) {
-        wasm_v128_store(y, acc[t][0]);
-        wasm_v128_store(y + 4, acc[t][1]);
+    for (int t = 0; t < width; t++) {
+        wasm_v128_store(y + token_of(t, tokens) * y_stride, acc[t][0]);
+        wasm_v128_store(y + token_of(t, tokens) * y_stride + 4, acc[t][1]);
     }
 }
 
@@ -48,23 +54,23 @@ typedef struct tile_place {
     int repay; /* which sum repays the offset */
 } tile_place;
 
-ITERA_INLINE void begin_rows(const tile_block *x[4], const tile_place *place, int tokens)
+ITERA_INLINE void begin_rows(const tile_block *x[], const tile_place *place, int tokens, int width)
 {
     ITERA_UNROLL
-    for (int t = 0; t < tokens; t++) {
-        x[t] = place->x + (size_t)t * place->x_stride;
+    for (int t = 0; t < width; t++) {
+        x[t] = place->x + token_of(t, tokens) * place->x_stride;
     }
 }
 
-/* Onto idot the products of a part of a block: `steps` broadcast words, of as many words[t] as there are tokens. */
-ITERA_INLINE void tile_dots(v128_t idot[4][2], const panel_block *panel, const uint8_t *const words[4], int tokens,
+/* Onto idot the products of a part of a block: `steps` broadcast words of each token. */
+ITERA_INLINE void tile_dots(v128_t idot[TILE_TOKENS][2], const panel_block *panel, const uint8_t *const words[], int width,
                             int begin, int steps)
 {
     ITERA_UNROLL
     for (int step = begin; step < begin + steps; step++) {
         v128_t w0 = panel[0].w[step], w1 = panel[1].w[step];
         ITERA_UNROLL
-        for (int t = 0; t < tokens; t++) {
+        for (int t = 0; t < width; t++) {
             v128_t word = wasm_v128_load32_splat(words[t] + 4 * step);
             idot[t][0] = ITERA_DOT(word, w0, idot[t][0]);
             ITERA_PIN(idot[t][0]);
@@ -74,30 +80,30 @@ ITERA_INLINE void tile_dots(v128_t idot[4][2], const panel_block *panel, const u
     }
 }
 
-/* `tokens` tokens by 2 groups over a panel. */
-ITERA_INLINE void tile_scaled(const tile_place *place, int tokens, int kind)
+/* `tokens` tokens, at most `width`, by 2 groups over a panel. */
+ITERA_INLINE void tile_scaled(const tile_place *place, int tokens, int width, int kind)
 {
-    v128_t acc[4][2];
-    const tile_block *x[4];
+    v128_t acc[TILE_TOKENS][2];
+    const tile_block *x[TILE_TOKENS];
     const panel_block *panel = place->panel;
-    begin_rows(x, place, tokens);
-    load_sums(acc, place->y, place->y_stride, place->first, tokens);
+    begin_rows(x, place, tokens, width);
+    load_sums(acc, place->y, place->y_stride, place->first, tokens, width);
 
     for (int block = 0; block < place->blocks; block++, panel += 2) {
-        v128_t idot[4][2];
-        const uint8_t *words[4];
+        v128_t idot[TILE_TOKENS][2];
+        const uint8_t *words[TILE_TOKENS];
         ITERA_UNROLL
-        for (int t = 0; t < tokens; t++) {
+        for (int t = 0; t < width; t++) {
             words[t] = WORDS(x[t]);
             idot[t][0] = idot[t][1] = repayment(x[t], kind, 0, place->repay);
         }
-        tile_dots(idot, panel, words, tokens, 0, ITERA_STEPS);
+        tile_dots(idot, panel, words, width, 0, ITERA_STEPS);
         v128_t scale0 = panel[0].scale, scale1 = panel[1].scale;
         ITERA_UNROLL
-        for (int t = 0; t < tokens; t++) {
+        for (int t = 0; t < width; t++) {
             v128_t d = wasm_v128_load32_splat(&SUMS(x[t])->d);
-            acc[t][0] = ITERA_MADD(wasm_f32x4_mul(scale0, d), wasm_f32x4_convert_i32x4(idot[t][0]), acc[t][0]);
-            acc[t][1] = ITERA_MADD(wasm_f32x4_mul(scale1, d), wasm_f32x4_convert_i32x4(idot[t][1]), acc[t][1]);
+            acc[t][0] = ITERA_MADD(wasm_f32x4_mul(scale0, d), sum_to_f32(idot[t][0]), acc[t][0]);
+            acc[t][1] = ITERA_MADD(wasm_f32x4_mul(scale1, d), sum_to_f32(idot[t][1]), acc[t][1]);
             if (kind == kind_minimum) {
                 v128_t dsum = wasm_v128_load32_splat(&SUMS(x[t])->dsum);
                 acc[t][0] = ITERA_MADD(panel[0].extra, dsum, acc[t][0]);
@@ -109,58 +115,59 @@ ITERA_INLINE void tile_scaled(const tile_place *place, int tokens, int kind)
         }
     }
 
-    store_sums(place->y, place->y_stride, acc, tokens);
+    store_sums(place->y, place->y_stride, acc, tokens, width);
 }
 
 /* The same of a type with halves: the sums of 8 sub-blocks meet their scale at the end. */
-ITERA_INLINE void tile_halves(const tile_place *place, int tokens)
+ITERA_INLINE void tile_halves(const tile_place *place, int tokens, int width)
 {
-    const tile_block *x[4];
+    const tile_block *x[TILE_TOKENS];
     const panel_block *panel = place->panel;
-    begin_rows(x, place, tokens);
+    begin_rows(x, place, tokens, width);
 
     for (int block = 0; block < place->blocks; block += 8) {
-        v128_t acc[4][2], sum[4][2];
+        v128_t acc[TILE_TOKENS][2], sum[TILE_TOKENS][2];
         ITERA_UNROLL
-        for (int t = 0; t < tokens; t++) {
+        for (int t = 0; t < width; t++) {
             sum[t][0] = sum[t][1] = wasm_f32x4_splat(0.0f);
         }
         for (int sub = 0; sub < 8; sub++, panel += 2) {
-            v128_t idot[4][2], both[4][2];
-            const uint8_t *words[4];
+            v128_t idot[TILE_TOKENS][2], both[TILE_TOKENS][2];
+            const uint8_t *words[TILE_TOKENS];
             ITERA_UNROLL
             for (int half = 0; half < 2; half++) {
                 ITERA_UNROLL
-                for (int t = 0; t < tokens; t++) {
+                for (int t = 0; t < width; t++) {
                     words[t] = WORDS(x[t]);
                     idot[t][0] = idot[t][1] = repayment(x[t], kind_halves, half, 0);
                 }
-                tile_dots(idot, panel, words, tokens, half * (ITERA_STEPS / 2), ITERA_STEPS / 2);
+                tile_dots(idot, panel, words, width, half * (ITERA_STEPS / 2), ITERA_STEPS / 2);
                 ITERA_UNROLL
-                for (int t = 0; t < tokens; t++) {
-                    v128_t left = wasm_i32x4_mul(panel[0].halves[half], idot[t][0]);
-                    v128_t right = wasm_i32x4_mul(panel[1].halves[half], idot[t][1]);
-                    both[t][0] = half == 0 ? left : wasm_i32x4_add(both[t][0], left);
-                    both[t][1] = half == 0 ? right : wasm_i32x4_add(both[t][1], right);
+                for (int t = 0; t < width; t++) {
+                    ITERA_UNROLL
+                    for (int g = 0; g < 2; g++) {
+                        const v128_t before = half == 0 ? wasm_i32x4_splat(0) : both[t][g];
+                        both[t][g] = add_half(panel[g].halves[half], idot[t][g], before);
+                    }
                 }
             }
             ITERA_UNROLL
-            for (int t = 0; t < tokens; t++) {
+            for (int t = 0; t < width; t++) {
                 v128_t d = wasm_v128_load32_splat(&SUMS(x[t])->d);
-                sum[t][0] = ITERA_MADD(d, wasm_f32x4_convert_i32x4(both[t][0]), sum[t][0]);
+                sum[t][0] = ITERA_MADD(d, halves_to_f32(both[t][0]), sum[t][0]);
                 ITERA_PIN(sum[t][0]);
-                sum[t][1] = ITERA_MADD(d, wasm_f32x4_convert_i32x4(both[t][1]), sum[t][1]);
+                sum[t][1] = ITERA_MADD(d, halves_to_f32(both[t][1]), sum[t][1]);
                 ITERA_PIN(sum[t][1]);
                 x[t]++;
             }
         }
-        load_sums(acc, place->y, place->y_stride, place->first && block == 0, tokens);
+        load_sums(acc, place->y, place->y_stride, place->first && block == 0, tokens, width);
         ITERA_UNROLL
-        for (int t = 0; t < tokens; t++) {
+        for (int t = 0; t < width; t++) {
             acc[t][0] = ITERA_MADD(panel[-2].scale, sum[t][0], acc[t][0]);
             acc[t][1] = ITERA_MADD(panel[-1].scale, sum[t][1], acc[t][1]);
         }
-        store_sums(place->y, place->y_stride, acc, tokens);
+        store_sums(place->y, place->y_stride, acc, tokens, width);
     }
 }
 
@@ -170,30 +177,41 @@ ITERA_INLINE void tile_advance(tile_place *place, int tokens)
     place->x += (size_t)tokens * place->x_stride;
 }
 
-ITERA_INLINE void tile(const tile_place *place, int tokens, int kind)
+ITERA_INLINE void tile(const tile_place *place, int tokens, int width, int kind)
 {
     if (kind == kind_halves) {
-        tile_halves(place, tokens);
+        tile_halves(place, tokens, width);
     } else {
-        tile_scaled(place, tokens, kind);
+        tile_scaled(place, tokens, width, kind);
     }
 }
+
+#if ITERA_WIDEN
+#define TILES_OF(kind)                                                                                       \
+    for (; tokens >= TILE_TOKENS; tokens -= TILE_TOKENS, tile_advance(&place, TILE_TOKENS)) {                \
+        tile(&place, TILE_TOKENS, TILE_TOKENS, kind);                                                        \
+    }                                                                                                        \
+    for (; tokens > 0; tokens--, tile_advance(&place, 1)) {                                                  \
+        tile(&place, 1, 1, kind);                                                                            \
+    }
+#else
+#define TILES_OF(kind)                                                                                       \
+    for (; tokens > 0; tokens -= TILE_TOKENS, tile_advance(&place, TILE_TOKENS)) {                           \
+        tile(&place, tokens < TILE_TOKENS ? tokens : TILE_TOKENS, TILE_TOKENS, kind);                        \
+    }
+#endif
 
 #define DEFINE_TILES(name, kind)                                                                             \
     static void tiles_##name(tile_place place, int tokens)                                                   \
     {                                                                                                        \
-        for (; tokens >= 4; tokens -= 4, tile_advance(&place, 4)) {                                          \
-            tile(&place, 4, kind);                                                                           \
-        }                                                                                                    \
-        for (; tokens > 0; tokens--, tile_advance(&place, 1)) {                                              \
-            tile(&place, 1, kind);                                                                           \
-        }                                                                                                    \
+        TILES_OF(kind)                                                                                       \
     }
 
 DEFINE_TILES(offset, kind_offset)
 DEFINE_TILES(minimum, kind_minimum)
 DEFINE_TILES(halves, kind_halves)
 #undef DEFINE_TILES
+#undef TILES_OF
 
 /* ---- The low plane of wide blocks ----
  * A correction after the high planes of a panel, block by block. Which tokens have one differs from block to block:
@@ -219,36 +237,38 @@ static void find_wide(wide_tokens *wide, const tile_place *place, int tokens)
     }
 }
 
-/* One block of up to 4 tokens by 2 groups. */
+/* One block of `count` tokens, or a tile of them if there are more, by 2 groups. */
 ITERA_INLINE void low_tile(const tile_place *place, int block, const uint8_t *members, int count, int kind)
 {
-    static const itera_act_block nothing;
     const panel_block *panel = place->panel + 2 * block;
-    const itera_act_block *x[4];
-    const uint8_t *words[4];
-    v128_t idot[4][2];
+    const itera_act_block *x[TILE_TOKENS];
+    const uint8_t *words[TILE_TOKENS];
+    float *y[TILE_TOKENS];
+    v128_t idot[TILE_TOKENS][2], acc[TILE_TOKENS][2];
     ITERA_UNROLL
-    for (int t = 0; t < 4; t++) {
-        x[t] = t < count ? place->x + (size_t)members[t] * place->x_stride + block : &nothing;
+    for (int t = 0; t < TILE_TOKENS; t++) {
+        const size_t token = members[token_of(t, count)];
+        x[t] = place->x + token * place->x_stride + block;
+        y[t] = place->y + token * place->y_stride;
         words[t] = LOW_WORDS(x[t]);
-        idot[t][0] = idot[t][1] = wasm_i32x4_splat(kind == kind_offset ? low_repay(x[t], place->repay) : 0);
+        idot[t][0] = idot[t][1] = wasm_i32x4_splat(low_repay(x[t], place->repay));
     }
-    tile_dots(idot, panel, words, 4, 0, ITERA_STEPS);
+    tile_dots(idot, panel, words, TILE_TOKENS, 0, ITERA_STEPS);
     ITERA_UNROLL
-    for (int t = 0; t < 4; t++) {
+    for (int t = 0; t < TILE_TOKENS; t++) {
         v128_t d = wasm_f32x4_splat(x[t]->fine.d), dsum = wasm_f32x4_splat(low_dsum(x[t]));
         ITERA_UNROLL
         for (int g = 0; g < 2; g++) {
-            if (t < count) {
-                float *y = place->y + (size_t)members[t] * place->y_stride + 4 * g;
-                v128_t acc = ITERA_MADD(wasm_f32x4_mul(panel[g].scale, d), wasm_f32x4_convert_i32x4(idot[t][g]),
-                                        wasm_v128_load(y));
-                if (kind == kind_minimum) {
-                    acc = ITERA_MADD(panel[g].extra, dsum, acc);
-                }
-                wasm_v128_store(y, acc);
+            acc[t][g] = ITERA_MADD(wasm_f32x4_mul(panel[g].scale, d), sum_to_f32(idot[t][g]), wasm_v128_load(y[t] + 4 * g));
+            if (kind == kind_minimum) {
+                acc[t][g] = ITERA_MADD(panel[g].extra, dsum, acc[t][g]);
             }
         }
+    }
+    ITERA_UNROLL
+    for (int t = 0; t < TILE_TOKENS; t++) { /* last: a token that is here more than once was added to once */
+        wasm_v128_store(y[t], acc[t][0]);
+        wasm_v128_store(y[t] + 4, acc[t][1]);
     }
 }
 
@@ -256,7 +276,7 @@ ITERA_INLINE void low_tile(const tile_place *place, int block, const uint8_t *me
     static void low_planes_##name(const tile_place *place, const wide_tokens *wide)                          \
     {                                                                                                        \
         for (int block = 0; block < place->blocks; block++) {                                                \
-            for (int i = 0; i < wide->count[block]; i += 4) {                                                \
+            for (int i = 0; i < wide->count[block]; i += TILE_TOKENS) {                                      \
                 low_tile(place, block, wide->token[block] + i, wide->count[block] - i, kind);                \
             }                                                                                                \
         }                                                                                                    \
@@ -290,6 +310,8 @@ ITERA_INLINE void fill(panel_block *panel, const uint8_t *group, size_t begin, i
             if (type->kind == kind_halves) {
                 panel->scale = head[0];
                 type->halves(panel->halves, block, sub);
+                panel->halves[0] = half_factor(panel->halves[0]);
+                panel->halves[1] = half_factor(panel->halves[1]);
             } else {
                 panel->scale = type->scale(head, block, sub);
             }

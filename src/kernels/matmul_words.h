@@ -44,15 +44,34 @@ typedef itera_act_block tile_block;
 #define REPAY(block, which) (&(block)->coarse.repay[which])
 #endif
 
-/* What repays the weights' offset over the columns that a part (all, or a half) covers: a dot product begins with it. A
+/* The sum of a block's products as f32. Those of bytes have begun at ITERA_SUM_BASE: a subtraction runs on the adders, a
+ * conversion would wait for the units that make the dot products. */
+ITERA_INLINE v128_t sum_to_f32(v128_t sum)
+{
+#if ITERA_WIDEN
+    return wasm_f32x4_convert_i32x4(sum);
+#else
+    return wasm_f32x4_sub(sum, wasm_i32x4_splat(ITERA_SUM_BASE));
+#endif
+}
+
+/* A half's integer factor times its sum, onto another such product: 32-bit integers, or where sums are of bytes f32, in
+ * which both products and what they add up to are exact (2 * 128 * 16 * 32 * 127 < 2^24). */
+ITERA_INLINE v128_t half_factor(v128_t integer) { return ITERA_WIDEN ? integer : wasm_f32x4_convert_i32x4(integer); }
+
+ITERA_INLINE v128_t add_half(v128_t factor, v128_t sum, v128_t product)
+{
+    return ITERA_WIDEN ? wasm_i32x4_add(product, wasm_i32x4_mul(factor, sum))
+                       : ITERA_MADD(factor, sum_to_f32(sum), product);
+}
+
+ITERA_INLINE v128_t halves_to_f32(v128_t product) { return ITERA_WIDEN ? wasm_f32x4_convert_i32x4(product) : product; }
+
+/* What a dot product over the columns of a part (all, or a half) begins with: what repays the weights' offset. A
  * multiplication here would wait for the units that make the dot products. */
 ITERA_INLINE v128_t repayment(const tile_block *x, int kind, int part, int repay)
 {
-    switch (kind) {
-    case kind_offset: return wasm_v128_load32_splat(REPAY(x, repay));
-    case kind_halves: return wasm_v128_load32_splat(&SUMS(x)->repay32[part]);
-    default: return wasm_i32x4_splat(0);
-    }
+    return wasm_v128_load32_splat(kind == kind_halves ? &SUMS(x)->repay32[part] : REPAY(x, repay));
 }
 
 /* ---- The low plane of wide blocks: at sixteen bits there is none ---- */
@@ -64,7 +83,7 @@ ITERA_INLINE v128_t repayment(const tile_block *x, int kind, int part, int repay
 /* What repays the offset in the low plane, and d times its sum. */
 ITERA_INLINE int32_t low_repay(const itera_act_block *block, int repay)
 {
-    return block->fine.repay[repay] - 128 * block->coarse.repay[repay];
+    return ITERA_SUM_BASE + block->fine.repay[repay] - 128 * (block->coarse.repay[repay] - ITERA_SUM_BASE);
 }
 
 ITERA_INLINE float low_dsum(const itera_act_block *block) { return block->fine.dsum - block->coarse.dsum; }

@@ -1,7 +1,7 @@
-// Kernel benchmark: node tests/bench/kernels.mjs [--browser chromium|firefox] [--against OTHER.wasm] [type...]
+// Kernel benchmark: node tests/bench/kernels.mjs [--browser chromium|firefox] [--tokens 64] [--against OTHER.wasm] [type...]
 //
 // Every product is checked against the scalar reference before it is timed. T=1 walks over more weights than the caches
-// hold, as decoding a model does; T=64 stays on one matrix. Beside the figures stand the machine's ceilings, measured in
+// hold, as decoding a model does; many tokens stay on one matrix. Beside the figures stand the machine's ceilings, measured in
 // the same run. --against takes the build/bench/kernels.wasm of another commit: both are timed in turns, and the figures
 // after the slash are the median of the ratios of neighbouring turns, above 1 where this tree is faster.
 import { execFileSync } from 'node:child_process';
@@ -25,7 +25,7 @@ const TYPES = { F32: 0, F16: 1, BF16: 30, Q8_0: 8, Q4_0: 2, Q4_1: 3, Q5_0: 6, Q5
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: {
   browser: { type: 'string' }, against: { type: 'string' }, variants: { type: 'string' }, rounds: { type: 'string' },
-  rows: { type: 'string' }, cols: { type: 'string' },
+  rows: { type: 'string' }, cols: { type: 'string' }, tokens: { type: 'string', default: '64' },
 } });
 
 function compile() {
@@ -41,7 +41,7 @@ function compile() {
 }
 
 /** Runs here or inside a page, so it takes all it needs and returns lines of text. */
-async function measure({ modules, types, variants, rounds, R, K, others }) {
+async function measure({ modules, types, variants, rounds, R, K, tokens, others }) {
   const VARIANTS = ['scalar', 'simd128', 'relaxed'];
   const lines = [];
 
@@ -86,7 +86,7 @@ async function measure({ modules, types, variants, rounds, R, K, others }) {
   const dot = time((w, n) => w.dot(n * 1e5));
   const read = time((w, n) => w.read(n));
   lines.push(`ceilings: relaxed dot ${giga(dots, dot)} GMAC/s, reading 256 MB ${giga(bytesRead, read)} GB/s`);
-  lines.push(`\nproducts, R=${R} K=${K}`, 'type   variant   T=1 GB/s, of reading   T=64 GMAC/s, of the dot');
+  lines.push(`\nproducts, R=${R} K=${K}`, `type   variant   T=1 GB/s, of reading   T=${tokens} GMAC/s, of the dot`);
   for (const [name, type] of types) {
     for (const variant of variants) {
       let right = true;
@@ -100,12 +100,12 @@ async function measure({ modules, types, variants, rounds, R, K, others }) {
       prepare(1, (size) => Math.ceil(128e6 / size));
       check();
       const one = time((w, n) => w.product_run(variant, n));
-      prepare(64, () => 1);
+      prepare(tokens, () => 1);
       check();
       const many = time((w, n) => w.product_run(variant, n));
       lines.push(`${name.padEnd(6)} ${VARIANTS[variant].padEnd(8)} ${right ? '' : 'WRONG '}` +
         giga(bytes, one) + share(bytes / one.best, bytesRead / read.best) + '      ' +
-        giga(64 * R * K, many) + share(64 * R * K / many.best, dots / dot.best));
+        giga(tokens * R * K, many) + share(tokens * R * K / many.best, dots / dot.best));
     }
   }
   if (!others) return lines.join('\n');
@@ -148,6 +148,7 @@ const job = {
   types: Object.entries(TYPES).filter(([name]) => positionals.length === 0 || positionals.includes(name)),
   variants: (values.variants ?? 'simd128,relaxed').split(',').map((name) => ['scalar', 'simd128', 'relaxed'].indexOf(name)),
   rounds: Number(values.rounds ?? 60),
+  tokens: Number(values.tokens),
   R: Number(values.rows ?? 3072),
   K: Number(values.cols ?? 768),
   others: positionals.length === 0,

@@ -65,10 +65,11 @@ static itera_act_block *coarsened(const itera_act_block *blocks, size_t count, i
         memset(out[i].low, 0, sizeof out[i].low);
         out[i].fine.dsum = out[i].coarse.dsum;
         for (int j = 0; j < 4; j++) {
-            out[i].fine.repay[j] = 128 * out[i].coarse.repay[j];
+            out[i].fine.repay[j] = 128 * (out[i].coarse.repay[j] - ITERA_SUM_BASE);
         }
-        out[i].fine.repay32[0] = 128 * out[i].coarse.repay32[0];
-        out[i].fine.repay32[1] = 128 * out[i].coarse.repay32[1];
+        for (int j = 0; j < 2; j++) {
+            out[i].fine.repay32[j] = 128 * (out[i].coarse.repay32[j] - ITERA_SUM_BASE);
+        }
     }
     return out;
 }
