@@ -21,8 +21,10 @@ void itera_mark_wide(itera_act_block *row, size_t blocks)
         sum += row[i].coarse.d * row[i].coarse.d;
     }
     float most = ITERA_ACT_WIDE / (float)blocks * sum;
-    for (size_t i = 0; i < blocks; i++) {
-        row[i].wide = row[i].coarse.d * row[i].coarse.d > most;
+    int32_t distance = 0;
+    for (size_t i = blocks; i-- > 0;) {
+        distance = row[i].coarse.d * row[i].coarse.d > most ? 0 : distance + 1;
+        row[i].to_wide = distance;
     }
 }
 

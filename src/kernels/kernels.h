@@ -62,7 +62,7 @@ typedef struct itera_act_block {
     int8_t low[ITERA_ACT_BLOCK];  /* q - 128 high: -64 to 63 */
     itera_act_sums fine;          /* of q; base 0 */
     itera_act_sums coarse;        /* of high alone: its d is 128 times the fine one; base ITERA_SUM_BASE */
-    int32_t wide;                 /* 0 or 1 */
+    int32_t to_wide;              /* blocks from here to the row's next wide one, 0 there, or to its end */
 } itera_act_block;                /* 132 bytes */
 
 #define ITERA_FLOAT_BLOCK 16 /* columns of a partial sum of the float products, see below */

@@ -241,7 +241,7 @@ ITERA_INLINE void one_token(v128_t acc[STREAMS], const uint8_t *const group[STRE
                 ITERA_PIN(acc[g]);
             }
 #if !ITERA_WIDEN
-            if (!type->coarse && x[i].wide) {
+            if (!type->coarse && x[i].to_wide == 0) {
                 make_low(&low[wide++], block, &x[i], head, type, k);
             }
 #endif

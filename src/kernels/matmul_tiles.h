@@ -226,14 +226,14 @@ typedef struct wide_tokens {
 
 static void find_wide(wide_tokens *wide, const tile_place *place, int tokens)
 {
-    for (int block = 0; block < place->blocks; block++) {
-        int count = 0;
-        ITERA_KEEP_LOOP
-        for (int t = 0; t < tokens; t++) {
-            wide->token[block][count] = (uint8_t)t;
-            count += place->x[(size_t)t * place->x_stride + (size_t)block].wide;
+    memset(wide->count, 0, sizeof wide->count);
+    for (int t = 0; t < tokens; t++) {
+        const itera_act_block *row = place->x + (size_t)t * place->x_stride;
+        for (int block = row->to_wide; block < place->blocks;) {
+            wide->token[block][wide->count[block]++] = (uint8_t)t;
+            block++;
+            block += block < place->blocks ? row[block].to_wide : 0;
         }
-        wide->count[block] = count;
     }
 }
 

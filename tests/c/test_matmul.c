@@ -59,7 +59,7 @@ static itera_act_block *coarsened(const itera_act_block *blocks, size_t count, i
     itera_act_block *out = malloc(count * sizeof *out);
     memcpy(out, blocks, count * sizeof *out);
     for (size_t i = 0; i < count; i++) {
-        if (out[i].wide && !wide_too) {
+        if (out[i].to_wide == 0 && !wide_too) {
             continue;
         }
         memset(out[i].low, 0, sizeof out[i].low);
