@@ -150,7 +150,8 @@ static void await_task(itera_pool *pool, uint32_t seen)
 static void take_parts(itera_pool *pool, int thread)
 {
     for (int part; (part = atomic_fetch_add(&pool->next, 1)) < pool->parts;) {
-        pool->run(pool->context, (itera_team){.part = part, .parts = pool->parts, .thread = thread});
+        const itera_team team = {.part = part, .parts = pool->parts, .thread = thread, .threads = pool->threads};
+        pool->run(pool->context, team);
     }
 }
 

@@ -22,9 +22,9 @@
 
 typedef struct itera_pool itera_pool;
 
-/* What of a task is to be done: `part` of `parts`; and who does it, for memory of its own. */
+/* What of a task is to be done: `part` of `parts`; and who of how many threads does it, for memory of its own. */
 typedef struct itera_team {
-    int part, parts, thread;
+    int part, parts, thread, threads;
 } itera_team;
 
 typedef struct itera_range {
@@ -33,12 +33,20 @@ typedef struct itera_range {
 
 typedef void (*itera_task)(void *context, itera_team team);
 
+/* Where a part begins. Where threads take several they are the smaller the later: whoever is done first waits for no more
+ * than a small one (guided self-scheduling, Polychronopoulos and Kuck 1987; here by a fixed rule). */
+static inline long long itera_share_begin(itera_team team, long long grains, long long part)
+{
+    const long long parts = team.parts;
+    return parts <= team.threads ? grains * part / parts : grains * part * (2 * parts - part) / (parts * parts);
+}
+
 /* This part of [0, count), in multiples of `grain` but for the end. Empty for some where there is little. */
 static inline itera_range itera_share(itera_team team, int count, int grain)
 {
     long long grains = ((long long)count + grain - 1) / grain;
-    long long begin = grains * team.part / team.parts * grain;
-    long long end = grains * (team.part + 1) / team.parts * grain;
+    long long begin = itera_share_begin(team, grains, team.part) * grain;
+    long long end = itera_share_begin(team, grains, team.part + 1) * grain;
     return (itera_range){.begin = (int)(begin < count ? begin : count), .end = (int)(end < count ? end : count)};
 }
 
@@ -87,7 +95,7 @@ static inline void itera_parallel_parts(itera_pool *pool, int parts, itera_task 
     }
 #endif
     (void)pool, (void)parts;
-    task(context, (itera_team){.part = 0, .parts = 1, .thread = 0});
+    task(context, (itera_team){.part = 0, .parts = 1, .thread = 0, .threads = 1});
 }
 
 /* The same with parts of at least `least` of `count`, several a thread, so that others take what a slower or
