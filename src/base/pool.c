@@ -147,6 +147,22 @@ static void await_task(itera_pool *pool, uint32_t seen)
     }
 }
 
+/* Of several parts a thread, sizes fall from twice the mean to next to nothing: whoever is done first waits for a small one
+ * (guided self-scheduling, Polychronopoulos and Kuck 1987, by a fixed rule). */
+static int64_t share_begin(itera_team team, int64_t grains, int64_t part)
+{
+    const int64_t parts = team.parts;
+    return parts <= team.threads ? grains * part / parts : grains * part * (2 * parts - part) / (parts * parts);
+}
+
+itera_range itera_share(itera_team team, int count, int grain)
+{
+    const int64_t grains = ((int64_t)count + grain - 1) / grain;
+    const int64_t begin = share_begin(team, grains, team.part) * grain;
+    const int64_t end = share_begin(team, grains, team.part + 1) * grain;
+    return (itera_range){.begin = (int)(begin < count ? begin : count), .end = (int)(end < count ? end : count)};
+}
+
 static void take_parts(itera_pool *pool, int thread)
 {
     for (int part; (part = atomic_fetch_add(&pool->next, 1)) < pool->parts;) {

@@ -33,24 +33,10 @@ typedef struct itera_range {
 
 typedef void (*itera_task)(void *context, itera_team team);
 
-/* Where a part begins. Where threads take several they are the smaller the later: whoever is done first waits for no more
- * than a small one (guided self-scheduling, Polychronopoulos and Kuck 1987; here by a fixed rule). */
-static inline long long itera_share_begin(itera_team team, long long grains, long long part)
-{
-    const long long parts = team.parts;
-    return parts <= team.threads ? grains * part / parts : grains * part * (2 * parts - part) / (parts * parts);
-}
-
-/* This part of [0, count), in multiples of `grain` but for the end. Empty for some where there is little. */
-static inline itera_range itera_share(itera_team team, int count, int grain)
-{
-    long long grains = ((long long)count + grain - 1) / grain;
-    long long begin = itera_share_begin(team, grains, team.part) * grain;
-    long long end = itera_share_begin(team, grains, team.part + 1) * grain;
-    return (itera_range){.begin = (int)(begin < count ? begin : count), .end = (int)(end < count ? end : count)};
-}
-
 #if ITERA_HAVE_THREADS
+/* This part of [0, count), in multiples of `grain` but for the end. Where threads take several parts they are the smaller
+ * the later. Empty for some where there is little. */
+itera_range itera_share(itera_team team, int count, int grain);
 /* A pool of 2 to ITERA_MAX_THREADS threads, the caller's among them. Natively it starts the others; in wasm each
  * of them has to call itera_pool_serve. ITERA_ERR_ARGUMENT or ITERA_ERR_MEMORY. */
 itera_status itera_pool_create(itera_pool **out, int threads, itera_error *error);
@@ -66,6 +52,12 @@ int itera_pool_size(const itera_pool *pool);
 /* Runs all parts of a task: a thread that is done with one takes the next that nobody has. What they wrote is seen by
  * the caller and by all threads of the next task. */
 void itera_pool_run(itera_pool *pool, int parts, itera_task task, void *context);
+#else
+static inline itera_range itera_share(itera_team team, int count, int grain)
+{
+    (void)team, (void)grain;
+    return (itera_range){.begin = 0, .end = count};
+}
 #endif
 
 static inline int itera_pool_threads(const itera_pool *pool)
