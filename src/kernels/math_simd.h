@@ -6,7 +6,7 @@
 #include "kernels/math_scalar.h"
 #include "kernels/simd.h"
 
-#define ITERA_F32X4(value) wasm_f32x4_splat(value)
+#define ITERA_F32X4(value) ITERA_CONSTANT(value)
 
 ITERA_INLINE v128_t itera_exp4(v128_t x)
 {

@@ -63,6 +63,23 @@
 
 #if ITERA_HAVE_SIMD128
 
+/* Four times the same 32 bits, out of memory: a v128.const is 18 bytes of wasm, and V8 makes it anew by three instructions
+ * wherever it is used, be it in a variable or not. LLVM would make it one if it knew what is there. */
+#if defined(__wasm__)
+ITERA_INLINE v128_t itera_load_constant(const void *constant)
+{
+    __asm__("" : "+r"(constant));
+    return wasm_v128_load32_splat(constant);
+}
+#define ITERA_CONSTANT_OF(type, value) \
+    (__extension__({ static const type itera_constant = (value); itera_load_constant(&itera_constant); }))
+#define ITERA_CONSTANT(value) ITERA_CONSTANT_OF(float, value)
+#define ITERA_CONSTANT_BITS(value) ITERA_CONSTANT_OF(uint32_t, value)
+#else
+#define ITERA_CONSTANT(value) wasm_f32x4_splat(value)
+#define ITERA_CONSTANT_BITS(value) wasm_i32x4_splat((int32_t)(value))
+#endif
+
 /* The first n (1..4) floats at p, zeros in the other lanes; and the inverse. */
 ITERA_INLINE v128_t itera_load_part(const float *p, size_t n)
 {
