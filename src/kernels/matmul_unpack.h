@@ -16,8 +16,7 @@
 #include "kernels/simd.h"
 #include "quant/packed.h"
 
-/* Vectors that unpacking needs again and again. V8 takes a constant for cheap and makes it anew wherever it is
- * used, three instructions each time; what comes from memory, as these do, stays in its register. */
+/* Vectors that unpacking needs again and again, out of memory, so that they stay in registers. */
 typedef struct unpack_constants {
     v128_t nibble;    /* 15 in each byte */
     v128_t nibbles[3]; /* the lowest, second and third of each 16-bit lane; simd128 only */
@@ -29,29 +28,23 @@ typedef struct unpack_constants {
     v128_t half_exponent, half_mantissa, half_bias, one; /* 31, 1023, 103 and 1 in each 16-bit lane */
 } unpack_constants;
 
-ITERA_INLINE v128_t from_memory(v128_t constant)
-{
-    volatile v128_t kept = constant;
-    return kept;
-}
-
 ITERA_INLINE unpack_constants make_constants(void)
 {
     return (unpack_constants){
-        .nibble = from_memory(wasm_i8x16_splat(15)),
+        .nibble = ITERA_CONSTANT_BITS(0x0f0f0f0f),
 #if ITERA_WIDEN
-        .nibbles = {from_memory(wasm_i16x8_splat(0x00f)), from_memory(wasm_i16x8_splat(0x0f0)),
-                    from_memory(wasm_i16x8_splat(0xf00))},
+        .nibbles = {ITERA_CONSTANT_BITS(0x000f000f), ITERA_CONSTANT_BITS(0x00f000f0),
+                    ITERA_CONSTANT_BITS(0x0f000f00)},
 #endif
-        .six = from_memory(wasm_i8x16_splat(63)),
-        .fifth = from_memory(wasm_i8x16_splat(16)),
-        .even = from_memory(wasm_i16x8_splat(255)),
-        .half_bits = from_memory(wasm_i32x4_splat((int32_t)0x8fffe000u)),
-        .half_unit = from_memory(wasm_f32x4_splat(0x1p112f)),
-        .half_exponent = from_memory(wasm_i16x8_splat(31)),
-        .half_mantissa = from_memory(wasm_i16x8_splat(1023)),
-        .half_bias = from_memory(wasm_i16x8_splat(103)),
-        .one = from_memory(wasm_i16x8_splat(1)),
+        .six = ITERA_CONSTANT_BITS(0x3f3f3f3f),
+        .fifth = ITERA_CONSTANT_BITS(0x10101010),
+        .even = ITERA_CONSTANT_BITS(0x00ff00ff),
+        .half_bits = ITERA_CONSTANT_BITS(0x8fffe000),
+        .half_unit = ITERA_CONSTANT(0x1p112f),
+        .half_exponent = ITERA_CONSTANT_BITS(0x001f001f),
+        .half_mantissa = ITERA_CONSTANT_BITS(0x03ff03ff),
+        .half_bias = ITERA_CONSTANT_BITS(0x00670067),
+        .one = ITERA_CONSTANT_BITS(0x00010001),
     };
 }
 
