@@ -88,7 +88,12 @@ EXPORT(product_prepare) double product_prepare(int type, int R, int K, int T, in
     }
     const void *rows[4] = {row, row, row, row};
     for (size_t g = 0; g < (size_t)copies * (size_t)(R / 4); g++) {
-        row[random_bits() % row_bytes] ^= 1;
+        /* Other weights, the same scales: sums of rows all alike could cancel out together. */
+        for (size_t i = 0; i < row_bytes / 8 + 1; i++) {
+            size_t at = random_bits() % row_bytes, in_block = at % info->block_bytes;
+            int is_scale = in_block / 2 == scales[0] / 2 || in_block / 2 == scales[1] / 2;
+            row[at] ^= is_scale ? 0 : (uint8_t)random_bits();
+        }
         itera_pack_group(data + g * product.w.group_bytes, (itera_type)type, (uint32_t)K, rows);
     }
     free(row);
