@@ -14,21 +14,26 @@
 
 /* ---- The pool --------------------------------------------------------------------------------- */
 
+static void check_shares(int parts, int threads, int count, int grain)
+{
+    int at = 0;
+    for (int i = 0; i < parts; i++) {
+        itera_range range = itera_share((itera_team){.part = i, .parts = parts, .threads = threads}, count, grain);
+        CHECK_INT(range.begin, at);
+        CHECK(range.begin % grain == 0 || range.begin == count);
+        CHECK(range.end >= range.begin);
+        at = range.end;
+    }
+    CHECK_INT(at, count);
+}
+
 TEST(shares_cover_everything_once)
 {
     for (int parts = 1; parts <= 8 * ITERA_MAX_THREADS; parts++) {
-        const int threads = parts % 3 == 0 ? parts : 1; /* even parts, and parts that become smaller */
         for (int count = 0; count < 200; count += 7) {
             for (int grain = 1; grain <= 16; grain *= 4) {
-                int at = 0;
-                for (int i = 0; i < parts; i++) {
-                    itera_range range = itera_share((itera_team){.part = i, .parts = parts, .threads = threads}, count, grain);
-                    CHECK_INT(range.begin, at);
-                    CHECK(range.begin % grain == 0 || range.begin == count);
-                    CHECK(range.end >= range.begin);
-                    at = range.end;
-                }
-                CHECK_INT(at, count);
+                check_shares(parts, parts, count, grain); /* one a thread: even */
+                check_shares(parts, 1, count, grain);     /* several: smaller and smaller */
             }
         }
     }
