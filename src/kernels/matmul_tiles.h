@@ -16,12 +16,13 @@ typedef struct panel_block {
 
 enum { TILE_TOKENS = 4 };
 
-/* A tile's width is a constant. Where fewer tokens are left the last of them fills it up, computed more than once to the
- * same bits: 8-bit dot products wait for each other in a narrower tile, which takes as long. */
+/* A tile's width is a constant. Where fewer tokens are left the last of them fills it up, computed more than once to
+ * the same bits: 8-bit dot products wait for each other in a narrower tile, which takes as long. */
 ITERA_INLINE size_t token_of(int t, int tokens) { return (size_t)(t < tokens ? t : tokens - 1); }
 
 /* A tile's running sums, `width` by 2 groups: out of y unless they begin here, and back. */
-ITERA_INLINE void load_sums(v128_t acc[TILE_TOKENS][2], const float *y, size_t y_stride, int first, int tokens, int width)
+ITERA_INLINE void load_sums(v128_t acc[TILE_TOKENS][2], const float *y, size_t y_stride, int first, int tokens,
+                            int width)
 {
     ITERA_UNROLL
     for (int t = 0; t < width; t++) {
@@ -63,8 +64,8 @@ ITERA_INLINE void begin_rows(const tile_block *x[], const tile_place *place, int
 }
 
 /* Onto idot the products of a part of a block: `steps` broadcast words of each token. */
-ITERA_INLINE void tile_dots(v128_t idot[TILE_TOKENS][2], const panel_block *panel, const uint8_t *const words[], int width,
-                            int begin, int steps)
+ITERA_INLINE void tile_dots(v128_t idot[TILE_TOKENS][2], const panel_block *panel, const uint8_t *const words[],
+                            int width, int begin, int steps)
 {
     ITERA_UNROLL
     for (int step = begin; step < begin + steps; step++) {
@@ -186,32 +187,24 @@ ITERA_INLINE void tile(const tile_place *place, int tokens, int width, int kind)
     }
 }
 
-#if ITERA_WIDEN
-#define TILES_OF(kind)                                                                                       \
-    for (; tokens >= TILE_TOKENS; tokens -= TILE_TOKENS, tile_advance(&place, TILE_TOKENS)) {                \
-        tile(&place, TILE_TOKENS, TILE_TOKENS, kind);                                                        \
-    }                                                                                                        \
-    for (; tokens > 0; tokens--, tile_advance(&place, 1)) {                                                  \
-        tile(&place, 1, 1, kind);                                                                            \
-    }
-#else
-#define TILES_OF(kind)                                                                                       \
-    for (; tokens > 0; tokens -= TILE_TOKENS, tile_advance(&place, TILE_TOKENS)) {                           \
-        tile(&place, tokens < TILE_TOKENS ? tokens : TILE_TOKENS, TILE_TOKENS, kind);                        \
-    }
-#endif
+/* The fewest tokens of a full tile: sixteen bits are bound by what they compute, so there the rest come one by one. */
+enum { LEAST_TOKENS = ITERA_WIDEN ? TILE_TOKENS : 1 };
 
 #define DEFINE_TILES(name, kind)                                                                             \
     static void tiles_##name(tile_place place, int tokens)                                                   \
     {                                                                                                        \
-        TILES_OF(kind)                                                                                       \
+        for (; tokens >= LEAST_TOKENS; tokens -= TILE_TOKENS, tile_advance(&place, TILE_TOKENS)) {           \
+            tile(&place, tokens < TILE_TOKENS ? tokens : TILE_TOKENS, TILE_TOKENS, kind);                    \
+        }                                                                                                    \
+        for (; tokens > 0; tokens--, tile_advance(&place, 1)) {                                              \
+            tile(&place, 1, 1, kind);                                                                        \
+        }                                                                                                    \
     }
 
 DEFINE_TILES(offset, kind_offset)
 DEFINE_TILES(minimum, kind_minimum)
 DEFINE_TILES(halves, kind_halves)
 #undef DEFINE_TILES
-#undef TILES_OF
 
 /* ---- The low plane of wide blocks ----
  * A correction after the high planes of a panel, block by block. Which tokens have one differs from block to block:
@@ -259,7 +252,8 @@ ITERA_INLINE void low_tile(const tile_place *place, int block, const uint8_t *me
         v128_t d = wasm_f32x4_splat(x[t]->fine.d), dsum = wasm_f32x4_splat(low_dsum(x[t]));
         ITERA_UNROLL
         for (int g = 0; g < 2; g++) {
-            acc[t][g] = ITERA_MADD(wasm_f32x4_mul(panel[g].scale, d), sum_to_f32(idot[t][g]), wasm_v128_load(y[t] + 4 * g));
+            acc[t][g] = ITERA_MADD(wasm_f32x4_mul(panel[g].scale, d), sum_to_f32(idot[t][g]),
+                                   wasm_v128_load(y[t] + 4 * g));
             if (kind == kind_minimum) {
                 acc[t][g] = ITERA_MADD(panel[g].extra, dsum, acc[t][g]);
             }
