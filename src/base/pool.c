@@ -147,8 +147,8 @@ static void await_task(itera_pool *pool, uint32_t seen)
     }
 }
 
-/* Of several parts a thread, sizes fall from twice the mean to next to nothing: whoever is done first waits for a small one
- * (guided self-scheduling, Polychronopoulos and Kuck 1987, by a fixed rule). */
+/* Of several parts a thread, sizes fall from twice the mean to next to nothing: whoever is done first waits for a small
+ * one (guided self-scheduling, Polychronopoulos and Kuck 1987, by a fixed rule). */
 static int64_t share_begin(itera_team team, int64_t grains, int64_t part)
 {
     const int64_t parts = team.parts;

@@ -34,8 +34,8 @@ typedef struct itera_range {
 typedef void (*itera_task)(void *context, itera_team team);
 
 #if ITERA_HAVE_THREADS
-/* This part of [0, count), in multiples of `grain` but for the end. Where threads take several parts they are the smaller
- * the later. Empty for some where there is little. */
+/* This part of [0, count), in multiples of `grain` but for the end. Where threads take several parts they are the
+ * smaller the later. Empty for some where there is little. Without threads all of it. */
 itera_range itera_share(itera_team team, int count, int grain);
 /* A pool of 2 to ITERA_MAX_THREADS threads, the caller's among them. Natively it starts the others; in wasm each
  * of them has to call itera_pool_serve. ITERA_ERR_ARGUMENT or ITERA_ERR_MEMORY. */

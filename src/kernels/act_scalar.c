@@ -10,7 +10,9 @@ static int32_t clamp(int32_t q)
 static itera_act_sums sums_of(float d, int32_t first_half, int32_t second_half, int32_t base)
 {
     int32_t sum = first_half + second_half;
-    return (itera_act_sums){.d = d, .dsum = d * (float)sum, .repay = {base, base - 8 * sum, base - 16 * sum, base - 128 * sum},
+    return (itera_act_sums){.d = d,
+                            .dsum = d * (float)sum,
+                            .repay = {base, base - 8 * sum, base - 16 * sum, base - 128 * sum},
                             .repay32 = {base - 32 * first_half, base - 32 * second_half}};
 }
 

@@ -15,9 +15,9 @@ ITERA_INLINE void store_sums_of(itera_act_sums *out, v128_t d, const v128_t q[4]
 
     /* d, dsum, repay[0], repay[1]; repay[2], repay[3], repay32[0], repay32[1] */
     v128_t floats = wasm_f32x4_mul(d, wasm_f32x4_replace_lane(wasm_f32x4_convert_i32x4(sum), 0, 1.0f));
-    v128_t by_8 = wasm_i32x4_sub(wasm_i32x4_splat(base), wasm_i32x4_shl(sum, 3));
-    v128_t integers = wasm_i32x4_replace_lane(by_8, 2, base);
-    v128_t rest = wasm_i32x4_shl(wasm_i32x4_shuffle(sum, wasm_i32x4_shl(sum, 3), 0, 4, 0, 4), 4);
+    v128_t by_8 = wasm_i32x4_shl(sum, 3);
+    v128_t integers = wasm_i32x4_replace_lane(wasm_i32x4_sub(wasm_i32x4_splat(base), by_8), 2, base);
+    v128_t rest = wasm_i32x4_shl(wasm_i32x4_shuffle(sum, by_8, 0, 4, 0, 4), 4);
     rest = wasm_i32x4_shuffle(rest, wasm_i32x4_shl(halves, 5), 0, 1, 4, 6);
     wasm_v128_store(out, wasm_i32x4_shuffle(floats, integers, 0, 1, 6, 7));
     wasm_v128_store(out->repay + 2, wasm_i32x4_sub(wasm_i32x4_splat(base), rest));
@@ -33,9 +33,11 @@ static void quantize_row(itera_act_block *out, const float *x, size_t n)
         v128_t v[8], largest[4];
         for (int i = 0; i < 8; i++) { /* whose second operand is NaN, a maximum is the first */
             v[i] = wasm_v128_load(x + 4 * i);
-            largest[i % 4] = wasm_f32x4_pmax(i < 4 ? wasm_f32x4_splat(0.0f) : largest[i % 4], wasm_v128_and(v[i], magnitude));
+            v128_t before = i < 4 ? wasm_f32x4_splat(0.0f) : largest[i - 4];
+            largest[i % 4] = wasm_f32x4_pmax(before, wasm_v128_and(v[i], magnitude));
         }
-        v128_t largest4 = wasm_f32x4_pmax(wasm_f32x4_pmax(largest[0], largest[1]), wasm_f32x4_pmax(largest[2], largest[3]));
+        v128_t largest4 =
+            wasm_f32x4_pmax(wasm_f32x4_pmax(largest[0], largest[1]), wasm_f32x4_pmax(largest[2], largest[3]));
         largest4 = wasm_f32x4_pmax(largest4, wasm_i32x4_shuffle(largest4, largest4, 2, 3, 0, 1));
         largest4 = wasm_f32x4_pmax(largest4, wasm_i32x4_shuffle(largest4, largest4, 1, 0, 3, 2));
         v128_t large_enough = wasm_f32x4_ge(largest4, least_largest);

@@ -44,15 +44,15 @@ typedef struct itera_matrix {
  * 32-column types see, and more than its K types see, whose blocks are of 256. The low plane costs as much again
  * and is taken by the 32-column types in `wide` blocks only, those whose activations are large beside the rest of
  * the row: few blocks, but most of the error (tests/bench/LOG.md). The sums are in the form in which products use
- * them: integers of the coarse ones begin at ITERA_SUM_BASE, the bits of 1.5 * 2^23. There f32 is as fine as integers, so
- * what is counted on from there is an f32 once 1.5 * 2^23 is subtracted, if it stays below 2^22. */
+ * them: integers of the coarse ones begin at ITERA_SUM_BASE, the bits of 1.5 * 2^23. There f32 is as fine as
+ * integers, so what is counted on from there is an f32 once 1.5 * 2^23 is subtracted, if it stays below 2^22. */
 #define ITERA_SUM_BASE 0x4b400000
 #define ITERA_ACT_BLOCK 32
 #define ITERA_ACT_LARGEST 16256
 #define ITERA_ACT_WIDE 1.35f /* a wide block's d^2 is more than so many times the mean over its row */
 typedef struct itera_act_sums {
     float d;
-    float dsum;            /* d times the sum of all q: times a weight's minimum, it repays the minima */
+    float dsum;         /* d times the sum of all q: times a weight's minimum, it repays the minima */
     int32_t repay[4];   /* base - the sum of all q times 0, 8, 16 and 128, the offsets of unsigned weights */
     int32_t repay32[2]; /* base - the sum of each half of q times 32: Q6_K has a scale for each */
 } itera_act_sums;

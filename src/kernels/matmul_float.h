@@ -57,12 +57,12 @@ static const float_type float_f32 = {16, pair_f32, single_f32};
 static const float_type float_f16 = {8, pair_f16, single_f16};
 static const float_type float_bf16 = {8, pair_bf16, single_bf16};
 
-/* Onto part[g]: `pairs` pairs of columns of group g from k on. */
-ITERA_INLINE void float_columns(v128_t part[STREAMS], const uint8_t *const group[STREAMS], const float *x, size_t k,
-                                int pairs, const float_type *type, const unpack_constants *c)
+/* Onto part[g]: 4 columns of group g from k on. */
+ITERA_INLINE void float_four_columns(v128_t part[STREAMS], const uint8_t *const group[STREAMS], const float *x,
+                                     size_t k, const float_type *type, const unpack_constants *c)
 {
     ITERA_UNROLL
-    for (int i = 0; i < pairs; i++, k += 2) {
+    for (int pair = 0; pair < 2; pair++, k += 2) {
         const v128_t x0 = wasm_v128_load32_splat(x + k), x1 = wasm_v128_load32_splat(x + k + 1);
         ITERA_UNROLL
         for (int g = 0; g < STREAMS; g++) {
@@ -92,7 +92,7 @@ ITERA_INLINE void float_one_token(v128_t acc[STREAMS], const uint8_t *const grou
             part[g] = wasm_f32x4_splat(0.0f);
         }
         for (; k + 4 <= end; k += 4) {
-            float_columns(part, group, x, k, 2, type, &c);
+            float_four_columns(part, group, x, k, type, &c);
         }
         ITERA_KEEP_LOOP
         for (; k < end; k++) {
