@@ -151,69 +151,27 @@ ITERA_INLINE void nibble_dots(v128_t idot[STREAMS][2], const uint8_t *words, con
 }
 
 /* A block's sums meet their scale, and its minimum the activations' sum, where the type has one. */
-ITERA_INLINE v128_t add_scaled(v128_t acc, const v128_t idot[2], v128_t d, v128_t dsum, const v128_t head[2],
-                               const uint8_t *block, int sub, const vector_type *type)
+ITERA_INLINE void add_block(v128_t acc[STREAMS], const v128_t idot[STREAMS][2], const tile_block *x,
+                            const v128_t head[STREAMS][2], const uint8_t *const block[STREAMS], int sub,
+                            const vector_type *type)
 {
-    v128_t scale = wasm_f32x4_mul(type->scale(head, block, sub), d);
-    acc = ITERA_MADD(scale, sum_to_f32(wasm_i32x4_add(idot[0], idot[1])), acc);
-    return type->kind == kind_minimum ? ITERA_MADD(type->min(head, block, sub), dsum, acc) : acc;
-}
-
-#if !ITERA_WIDEN
-
-/* What the low plane of a wide block adds. It is made while the block is there, so that memory fetches the next ones
- * meanwhile, and added behind the high planes of the panel, as tiles of many tokens do. Scales first: they are in
- * registers. */
-typedef struct low_products {
-    v128_t scale[STREAMS], sum[STREAMS], min[STREAMS], dsum;
-} low_products;
-
-ITERA_INLINE void make_low(low_products *low, const uint8_t *const block[STREAMS], const tile_block *x,
-                           const v128_t head[STREAMS][2], const vector_type *type, const unpack_constants *k)
-{
-    const uint8_t *again[STREAMS];
-    v128_t idot[STREAMS][2];
-    low->dsum = wasm_f32x4_splat(low_dsum(x));
+    const v128_t d = wasm_v128_load32_splat(&SUMS(x)->d), dsum = wasm_v128_load32_splat(&SUMS(x)->dsum);
     ITERA_UNROLL
     for (int g = 0; g < STREAMS; g++) {
-        low->scale[g] = wasm_f32x4_mul(type->scale(head[g], block[g], 0), wasm_f32x4_splat(x->fine.d));
+        v128_t scale = wasm_f32x4_mul(type->scale(head[g], block[g], sub), d);
+        acc[g] = ITERA_MADD(scale, sum_to_f32(wasm_i32x4_add(idot[g][0], idot[g][1])), acc[g]);
         if (type->kind == kind_minimum) {
-            low->min[g] = type->min(head[g], block[g], 0);
+            acc[g] = ITERA_MADD(type->min(head[g], block[g], sub), dsum, acc[g]);
         }
-        again[g] = block[g];
-        ITERA_PIN(again[g]); /* unpacked once more: there are no registers to keep it all from before */
-        idot[g][0] = wasm_i32x4_splat(low_repay(x, type->repay));
-        idot[g][1] = wasm_i32x4_splat(0);
-    }
-    block_dots(idot, LOW_WORDS(x), again, 0, type, k);
-    ITERA_UNROLL
-    for (int g = 0; g < STREAMS; g++) {
-        low->sum[g] = sum_to_f32(wasm_i32x4_add(idot[g][0], idot[g][1]));
+        ITERA_PIN(acc[g]);
     }
 }
 
-ITERA_INLINE void add_low(v128_t acc[STREAMS], const low_products *low, const vector_type *type)
-{
-    ITERA_UNROLL
-    for (int g = 0; g < STREAMS; g++) {
-        acc[g] = ITERA_MADD(low->scale[g], low->sum[g], acc[g]);
-        if (type->kind == kind_minimum) {
-            acc[g] = ITERA_MADD(low->min[g], low->dsum, acc[g]);
-        }
-    }
-}
-
-#endif
-
-/* 32-column blocks begin .. end - 1 of each group by one token: of types that are not coarse PANEL_BLOCKS at most. */
+/* 32-column blocks begin .. end - 1 of each group by one token. */
 ITERA_INLINE void one_token(v128_t acc[STREAMS], const uint8_t *const group[STREAMS], const tile_block *x, int begin,
                             int end, const vector_type *type, int in_place, const unpack_constants *k)
 {
     const uint8_t *block[STREAMS];
-#if !ITERA_WIDEN
-    low_products low[PANEL_BLOCKS];
-    int wide = 0;
-#endif
     blocks_at(block, group, begin, type);
     for (int i = begin; i < end; next_blocks(block, type)) {
         v128_t head[STREAMS][2];
@@ -234,26 +192,85 @@ ITERA_INLINE void one_token(v128_t acc[STREAMS], const uint8_t *const group[STRE
             } else {
                 block_dots(idot, WORDS(&x[i]), block, sub, type, k);
             }
-            const v128_t d = wasm_v128_load32_splat(&SUMS(&x[i])->d), dsum = wasm_v128_load32_splat(&SUMS(&x[i])->dsum);
-            ITERA_UNROLL
-            for (int g = 0; g < STREAMS; g++) {
-                acc[g] = add_scaled(acc[g], idot[g], d, dsum, head[g], block[g], sub, type);
-                ITERA_PIN(acc[g]);
-            }
-#if !ITERA_WIDEN
-            if (!type->coarse && x[i].to_wide == 0) {
-                make_low(&low[wide++], block, &x[i], head, type, k);
-            }
-#endif
+            add_block(acc, idot, &x[i], head, block, sub, type);
         }
     }
+}
+
 #if !ITERA_WIDEN
+
+/* What the low plane of a wide block adds, behind the high planes of the panel as tiles of many tokens do. */
+typedef struct low_products {
+    v128_t scale[STREAMS], sum[STREAMS], min[STREAMS], dsum;
+} low_products;
+
+ITERA_INLINE void keep_low(low_products *low, const v128_t idot[STREAMS][2], const tile_block *x,
+                           const v128_t head[STREAMS][2], const uint8_t *const block[STREAMS],
+                           const vector_type *type)
+{
+    low->dsum = wasm_f32x4_splat(low_dsum(x));
+    ITERA_UNROLL
+    for (int g = 0; g < STREAMS; g++) {
+        low->scale[g] = wasm_f32x4_mul(type->scale(head[g], block[g], 0), wasm_f32x4_splat(x->fine.d));
+        low->sum[g] = sum_to_f32(wasm_i32x4_add(idot[g][0], idot[g][1]));
+        if (type->kind == kind_minimum) {
+            low->min[g] = type->min(head[g], block[g], 0);
+        }
+    }
+}
+
+ITERA_INLINE void add_low(v128_t acc[STREAMS], const low_products *low, const vector_type *type)
+{
+    ITERA_UNROLL
+    for (int g = 0; g < STREAMS; g++) {
+        acc[g] = ITERA_MADD(low->scale[g], low->sum[g], acc[g]);
+        if (type->kind == kind_minimum) {
+            acc[g] = ITERA_MADD(low->min[g], low->dsum, acc[g]);
+        }
+    }
+}
+
+/* The same of a type that takes the low plane of wide blocks, at most PANEL_BLOCKS blocks. Both planes of a block are
+ * read by the same instructions, one in a turn of the loop after the other: instructions that read wide blocks only
+ * would go by even steps where each group has one such block, which a processor takes for a stream of its own and
+ * fetches ahead of the four. */
+ITERA_INLINE void one_token_planes(v128_t acc[STREAMS], const uint8_t *const group[STREAMS], const tile_block *x,
+                                   int begin, int end, const vector_type *type, const unpack_constants *k)
+{
+    const uint8_t *block[STREAMS];
+    low_products low[PANEL_BLOCKS];
+    int lows = 0, is_low = 0;
+    blocks_at(block, group, begin, type);
     ITERA_KEEP_LOOP
-    for (int i = 0; i < wide; i++) {
+    for (const tile_block *at = x + begin; at < x + end;) {
+        v128_t head[STREAMS][2], idot[STREAMS][2];
+        const v128_t start =
+            is_low ? wasm_i32x4_splat(low_repay(at, type->repay)) : repayment(at, type->kind, 0, type->repay);
+        ITERA_UNROLL
+        for (int g = 0; g < STREAMS; g++) {
+            type->head(head[g], block[g], k);
+            idot[g][0] = start;
+            idot[g][1] = wasm_i32x4_splat(0);
+        }
+        block_dots(idot, is_low ? LOW_WORDS(at) : WORDS(at), block, 0, type, k);
+        if (is_low) {
+            keep_low(&low[lows++], idot, at, head, block, type);
+        } else {
+            add_block(acc, idot, at, head, block, 0, type);
+        }
+        is_low = !is_low && at->to_wide == 0;
+        if (!is_low) {
+            next_blocks(block, type);
+            at++;
+        }
+    }
+    ITERA_KEEP_LOOP
+    for (int i = 0; i < lows; i++) {
         add_low(acc, &low[i], type);
     }
-#endif
 }
+
+#endif
 
 /* The same of a type with halves. */
 ITERA_INLINE void one_token_halves(v128_t acc[STREAMS], const uint8_t *const group[STREAMS], const tile_block *x,
@@ -316,6 +333,10 @@ ITERA_INLINE void one_token_by_rows(float *y, const itera_matrix *w, const tile_
             const int end = blocks - at < panel ? blocks : at + panel;
             if (type->kind == kind_halves) {
                 one_token_halves(acc, group, x, at, end, type, k);
+#if !ITERA_WIDEN
+            } else if (!type->coarse) {
+                one_token_planes(acc, group, x, at, end, type, k);
+#endif
             } else {
                 one_token(acc, group, x, at, end, type, in_place, k);
             }
