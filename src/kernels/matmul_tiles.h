@@ -207,49 +207,79 @@ DEFINE_TILES(halves, kind_halves)
 #undef DEFINE_TILES
 
 /* ---- The low plane of wide blocks ----
- * A correction after the high planes of a panel, block by block. Which tokens have one differs from block to block:
- * they are gathered, so that 4 of them make a tile. At sixteen bits there is no low plane. */
+ * A correction after the high planes of a panel, block by block. Which tokens have one differs from block to block, and
+ * tokens lie pages apart: what the products need of them is gathered into tiles, once for all rows. At sixteen bits
+ * there is no low plane. */
 
 #if !ITERA_WIDEN
 
-typedef struct wide_tokens {
-    int count[PANEL_BLOCKS];
-    uint8_t token[PANEL_BLOCKS][PANEL_TOKENS];
-} wide_tokens;
+#define LOW_TILES 384 /* 72 kB: a third of the blocks of PANEL_TOKENS tokens */
 
-static void find_wide(wide_tokens *wide, const tile_place *place, int tokens)
+typedef struct low_tile {
+    int8_t words[TILE_TOKENS][ITERA_ACT_BLOCK];
+    float d[TILE_TOKENS], dsum[TILE_TOKENS];
+    int32_t repay[TILE_TOKENS];
+    uint8_t block, token[TILE_TOKENS]; /* where fewer tokens are left the last of them fills it up */
+} low_tile;
+
+typedef struct low_tiles {
+    int count;
+    low_tile tile[LOW_TILES]; /* by blocks, upwards */
+} low_tiles;
+
+static void gather_tile(low_tile *tile, const tile_place *place, int block, const uint8_t *members, int tokens)
 {
-    memset(wide->count, 0, sizeof wide->count);
-    for (int t = 0; t < tokens; t++) {
-        const itera_act_block *row = place->x + (size_t)t * place->x_stride;
+    tile->block = (uint8_t)block;
+    for (int t = 0; t < TILE_TOKENS; t++) {
+        const uint8_t token = members[token_of(t, tokens)];
+        const itera_act_block *x = place->x + (size_t)token * place->x_stride + block;
+        memcpy(tile->words[t], x->low, sizeof x->low);
+        tile->d[t] = x->fine.d;
+        tile->dsum[t] = low_dsum(x);
+        tile->repay[t] = low_repay(x, place->repay);
+        tile->token[t] = token;
+    }
+}
+
+/* The tiles of the first tokens of a panel. Returns how many tokens: all, or as many as fit. */
+static int gather_low(low_tiles *low, const tile_place *place, int tokens)
+{
+    uint8_t members[PANEL_BLOCKS][PANEL_TOKENS];
+    int members_of[PANEL_BLOCKS] = {0}, tiles = 0, taken = 0;
+    for (; taken < tokens && tiles + place->blocks <= LOW_TILES; taken++) {
+        const itera_act_block *row = place->x + (size_t)taken * place->x_stride;
         for (int block = row->to_wide; block < place->blocks;) {
-            wide->token[block][wide->count[block]++] = (uint8_t)t;
+            tiles += members_of[block] % TILE_TOKENS == 0;
+            members[block][members_of[block]++] = (uint8_t)taken;
             block++;
             block += block < place->blocks ? row[block].to_wide : 0;
         }
     }
+    low->count = 0;
+    for (int block = 0; block < place->blocks; block++) {
+        for (int i = 0; i < members_of[block]; i += TILE_TOKENS) {
+            gather_tile(&low->tile[low->count++], place, block, members[block] + i, members_of[block] - i);
+        }
+    }
+    return taken;
 }
 
-/* One block of `count` tokens, or a tile of them if there are more, by 2 groups. */
-ITERA_INLINE void low_tile(const tile_place *place, int block, const uint8_t *members, int count, int kind)
+ITERA_INLINE void add_low_tile(const tile_place *place, const low_tile *tile, int kind)
 {
-    const panel_block *panel = place->panel + 2 * block;
-    const itera_act_block *x[TILE_TOKENS];
+    const panel_block *panel = place->panel + 2 * tile->block;
     const uint8_t *words[TILE_TOKENS];
     float *y[TILE_TOKENS];
     v128_t idot[TILE_TOKENS][2], acc[TILE_TOKENS][2];
     ITERA_UNROLL
     for (int t = 0; t < TILE_TOKENS; t++) {
-        const size_t token = members[token_of(t, count)];
-        x[t] = place->x + token * place->x_stride + block;
-        y[t] = place->y + token * place->y_stride;
-        words[t] = LOW_WORDS(x[t]);
-        idot[t][0] = idot[t][1] = wasm_i32x4_splat(low_repay(x[t], place->repay));
+        words[t] = (const uint8_t *)tile->words[t];
+        y[t] = place->y + (size_t)tile->token[t] * place->y_stride;
+        idot[t][0] = idot[t][1] = wasm_v128_load32_splat(&tile->repay[t]);
     }
     tile_dots(idot, panel, words, TILE_TOKENS, 0, ITERA_STEPS);
     ITERA_UNROLL
     for (int t = 0; t < TILE_TOKENS; t++) {
-        v128_t d = wasm_f32x4_splat(x[t]->fine.d), dsum = wasm_f32x4_splat(low_dsum(x[t]));
+        v128_t d = wasm_v128_load32_splat(&tile->d[t]), dsum = wasm_v128_load32_splat(&tile->dsum[t]);
         ITERA_UNROLL
         for (int g = 0; g < 2; g++) {
             acc[t][g] = ITERA_MADD(wasm_f32x4_mul(panel[g].scale, d), sum_to_f32(idot[t][g]),
@@ -267,12 +297,10 @@ ITERA_INLINE void low_tile(const tile_place *place, int block, const uint8_t *me
 }
 
 #define DEFINE_LOW_PLANES(name, kind)                                                                        \
-    static void low_planes_##name(const tile_place *place, const wide_tokens *wide)                          \
+    static void low_planes_##name(const tile_place *place, const low_tiles *low)                             \
     {                                                                                                        \
-        for (int block = 0; block < place->blocks; block++) {                                                \
-            for (int i = 0; i < wide->count[block]; i += TILE_TOKENS) {                                      \
-                low_tile(place, block, wide->token[block] + i, wide->count[block] - i, kind);                \
-            }                                                                                                \
+        for (int i = 0; i < low->count; i++) {                                                               \
+            add_low_tile(place, &low->tile[i], kind);                                                        \
         }                                                                                                    \
     }
 
@@ -350,14 +378,14 @@ static void matmul_panels(float *y, size_t y_stride, const itera_matrix *w, cons
 #if ITERA_WIDEN
     tile_block widened[PANEL_TOKENS * PANEL_BLOCKS];
 #else
-    wide_tokens wide;
+    low_tiles low;
 #endif
     size_t all_blocks = (size_t)w->cols / ITERA_PACK_COLS;
 
     for (size_t begin = 0; begin < all_blocks; begin += PANEL_BLOCKS) {
         int blocks = all_blocks - begin < PANEL_BLOCKS ? (int)(all_blocks - begin) : PANEL_BLOCKS;
-        for (int t = 0; t < T; t += PANEL_TOKENS) {
-            int tokens = T - t < PANEL_TOKENS ? T - t : PANEL_TOKENS;
+        for (int t = 0, tokens; t < T; t += tokens) {
+            tokens = T - t < PANEL_TOKENS ? T - t : PANEL_TOKENS;
             const itera_act_block *xt = x + (size_t)t * all_blocks + begin;
             tile_place place = {.panel = panel, .blocks = blocks, .first = begin == 0, .repay = type->repay};
 #if ITERA_WIDEN
@@ -373,7 +401,7 @@ static void matmul_panels(float *y, size_t y_stride, const itera_matrix *w, cons
             place.x = xt;
             place.x_stride = all_blocks;
             if (!type->coarse) {
-                find_wide(&wide, &place, tokens);
+                tokens = gather_low(&low, &place, tokens);
             }
 #endif
             int touched = row_begin;
@@ -395,7 +423,7 @@ static void matmul_panels(float *y, size_t y_stride, const itera_matrix *w, cons
                 tiles(place, tokens);
 #if !ITERA_WIDEN
                 if (!type->coarse) {
-                    (type->kind == kind_minimum ? low_planes_minimum : low_planes_offset)(&place, &wide);
+                    (type->kind == kind_minimum ? low_planes_minimum : low_planes_offset)(&place, &low);
                 }
 #endif
                 if (rows < 8) {

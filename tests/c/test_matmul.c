@@ -100,8 +100,10 @@ static product product_make(itera_type type, int R, int K, int T, int extreme)
 
     size_t n = (size_t)T * (size_t)K;
     p.x_floats = floats(n, -2.0f, 2.0f);
-    for (size_t i = 0; i < n; i += 32) { /* some blocks larger than the rest of their row: wide ones */
-        float size = random_bits() % 4 == 0 ? 1.5f : 0.8f;
+    /* Some blocks are larger than the rest of their row: wide ones, in a long prompt more than products take at once. */
+    const uint32_t each = T > 100 ? 2 : 4;
+    for (size_t i = 0; i < n; i += 32) {
+        float size = random_bits() % each == 0 ? 1.5f : 0.8f;
         for (size_t j = i; j < i + 32 && j < n; j++) {
             p.x_floats[j] *= size;
         }
