@@ -100,8 +100,11 @@ EXPORT(product_prepare) double product_prepare(int type, int R, int K, int T, in
     product.w.data = data;
 
     float *x = floats((size_t)T * (size_t)K, -1.0f, 1.0f);
-    for (size_t i = 0; i < (size_t)T * (size_t)K; i++) {
-        x[i] *= i / 32 % 24 == 7 || i / 32 % 24 == 20 ? 2.0f : 1.0f; /* channels larger than the rest */
+    for (size_t block = 0; block < (size_t)T * (size_t)K / 32; block++) { /* one of seven wide, anywhere */
+        const float size = random_bits() % 7 == 0 ? 2.0f : 1.0f;
+        for (size_t i = 32 * block; i < 32 * block + 32; i++) {
+            x[i] *= size;
+        }
     }
     product.x = x;
     if (info->block_elements > 1) {
