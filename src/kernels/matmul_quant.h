@@ -6,6 +6,10 @@
 #include "kernels/matmul_one.h"
 #include "kernels/matmul_tiles.h"
 
+#include "kernels/matmul_low.h"
+
+#include "kernels/matmul_panels.h"
+
 /* function: matmul_<type>; kind: the tiles that fit the descriptor's kind. */
 #define ITERA_DEFINE_QUANT_MATMUL(function, type, kind)                                                      \
     static void fill_##function(panel_block *panel, const uint8_t *group, size_t begin, int blocks)          \
