@@ -351,7 +351,7 @@ ITERA_INLINE void matmul_one(float *y, const itera_matrix *w, const itera_act_bl
     const unpack_constants k = make_constants();
     const int all_blocks = w->cols / ITERA_PACK_COLS;
 #if ITERA_WIDEN
-    enum { MOST = PANEL_TOKENS * PANEL_BLOCKS };
+    enum { MOST = 16 * PANEL_BLOCKS };
     tile_block widened[MOST];
     for (int begin = 0; begin < all_blocks; begin += MOST) {
         const int blocks = all_blocks - begin < MOST ? all_blocks - begin : MOST;
