@@ -4,7 +4,7 @@
 
 #if !ITERA_WIDEN
 
-#define LOW_TILES 384 /* 72 kB: a third of the blocks of PANEL_TOKENS tokens */
+#define LOW_TILES 384 /* 71 kB: three eighths of the blocks of a panel and PANEL_TOKENS tokens */
 
 typedef struct low_tile {
     int8_t words[TILE_TOKENS][ITERA_ACT_BLOCK];

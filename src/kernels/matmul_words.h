@@ -4,8 +4,8 @@
 
 /* Blocks of 32 columns and tokens that are taken at once. */
 #if ITERA_WIDEN
-#define PANEL_BLOCKS 16 /* 512 columns: 10 kB of weights, */
-#define PANEL_TOKENS 64 /* 84 kB of widened activations */
+#define PANEL_BLOCKS 16 /* 512 columns: 10 kB of weights */
+#define PANEL_TOKENS 64 /* 84 kB of widened activations, in the second-level cache */
 #else
 #define PANEL_BLOCKS 32 /* 1024 columns: 10 kB of weights */
 #define PANEL_TOKENS 128

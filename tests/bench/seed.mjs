@@ -2,8 +2,8 @@
 //
 //   node tests/bench/seed.mjs [--types f32,q8_0] [--prompt 128] [--gen 100] [--repeat 25] [--simd relaxed] [--package web]
 //
-// The two of a type take turns through the public interface. For comparison, the original project's figures by PyTorch, in f32, on two
-// cores of such a machine: 5,148 tokens/s forward, 83 tokens/s writing.
+// The two of a type take turns through the public interface. For comparison, the original project's figures by PyTorch,
+// in f32 on two cores of such a machine: 5,148 tokens/s forward, 83 tokens/s writing.
 
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
