@@ -18,6 +18,19 @@ typedef struct itera_arena {
     uint64_t capacity; /* bytes behind base; ignored while measuring */
 } itera_arena;
 
+/* Bytes of the block behind an arena that has only counted: with room to align its base. */
+static inline uint64_t itera_arena_block_bytes(const itera_arena *counted)
+{
+    return counted->used > UINT64_MAX / 2 ? UINT64_MAX / 2 : counted->used + ITERA_ARENA_ALIGN;
+}
+
+/* An empty arena over such a block, whatever its alignment. */
+static inline itera_arena itera_arena_over(uint8_t *block, uint64_t block_bytes)
+{
+    const uint64_t skip = (ITERA_ARENA_ALIGN - (uintptr_t)block % ITERA_ARENA_ALIGN) % ITERA_ARENA_ALIGN;
+    return (itera_arena){.base = block + skip, .capacity = block_bytes - skip};
+}
+
 /* Takes count * size bytes, aligned to ITERA_ARENA_ALIGN. Returns NULL while measuring. Saturates instead of
  * overflowing: a total of UINT64_MAX means "more than any machine has". */
 static inline void *itera_arena_take(itera_arena *arena, uint64_t count, uint64_t size)

@@ -28,7 +28,7 @@ typedef struct placement {
     uint32_t matrices, rows, cols;
     uint64_t packed_bytes;  /* of the final form */
     uint8_t *data;          /* its region, max(raw, packed) bytes */
-    itera_matrix *matrix;   /* filled at allocation; one of these four is set */
+    itera_matrix *matrix;   /* filled at allocation; one of these three is set */
     itera_experts *experts;
     const float **vector;
     itera_intervals arrived; /* byte ranges of the raw tensor */
@@ -41,7 +41,7 @@ struct itera_weights {
     size_t count, capacity;
     size_t incomplete;
     uint8_t *block;        /* the one allocation */
-    uint8_t *scratch;      /* raw bytes on the way to their final form */
+    uint8_t *scratch;      /* raw bytes on the way to their final form; NULL once all are there */
     itera_weight_counts counts;
     uint64_t identity;     /* sum of the complete tensors' hashes */
 };
@@ -132,7 +132,11 @@ static itera_status ask_packed(itera_weights *weights, placement *item, const ch
     item->type = itera_type_lookup(tensor->type);
     item->form = FORM_PACKED;
     uint64_t groups = (uint64_t)item->matrices * ((item->rows + 3) / 4);
-    item->packed_bytes = groups * itera_pack_group_bytes(item->type->type, item->cols);
+    const uint64_t group_bytes = itera_pack_group_bytes(item->type->type, item->cols);
+    if (group_bytes > SIZE_MAX / 2) {
+        return itera_fail(error, ITERA_ERR_MEMORY, "the rows of tensor %s are longer than any memory", name);
+    }
+    item->packed_bytes = groups * group_bytes;
     uint64_t elements = (uint64_t)item->rows * item->cols * item->matrices;
     weights->counts.parameters += elements;
     weights->counts.active_parameters += elements / item->matrices * used;
@@ -208,7 +212,7 @@ static void fill_outputs(placement *item)
                            .type = item->type->type,
                            .rows = (int32_t)item->rows,
                            .cols = (int32_t)item->cols,
-                           .group_bytes = itera_pack_group_bytes(item->type->type, item->cols)};
+                           .group_bytes = (size_t)itera_pack_group_bytes(item->type->type, item->cols)};
     if (item->matrix != NULL) {
         *item->matrix = matrix;
     } else {
@@ -245,18 +249,14 @@ itera_status itera_weights_allocate(itera_weights *weights, itera_error *error)
     }
     itera_arena arena = {0};
     take_regions(weights, &arena);
-    /* Slack for aligning the base; half of the address space is the most one block may take. */
-    uint64_t total = arena.used + ITERA_ARENA_ALIGN;
+    const uint64_t total = itera_arena_block_bytes(&arena);
     weights->block = itera_memory_alloc(total);
     weights->scratch = itera_memory_alloc(widest);
     if (weights->block == NULL || weights->scratch == NULL) {
         return itera_fail(error, ITERA_ERR_MEMORY, "not enough memory for %llu MB of weights",
                           (unsigned long long)(total >> 20));
     }
-    uintptr_t address = (uintptr_t)weights->block;
-    arena.base = weights->block + ((ITERA_ARENA_ALIGN - address % ITERA_ARENA_ALIGN) % ITERA_ARENA_ALIGN);
-    arena.capacity = arena.used;
-    arena.used = 0;
+    arena = itera_arena_over(weights->block, total);
     take_regions(weights, &arena);
     for (size_t i = 0; i < weights->count; i++) {
         fill_outputs(&weights->items[i]);
@@ -311,7 +311,7 @@ static void pack(const itera_weights *weights, const placement *item, itera_pool
                .raw = weights->scratch,
                .first = (uint64_t)item->matrices * ((item->rows + 3) / 4),
                .row_bytes = row_bytes,
-               .group_bytes = itera_pack_group_bytes(item->type->type, item->cols)};
+               .group_bytes = (size_t)itera_pack_group_bytes(item->type->type, item->cols)};
     assert(b.group_bytes >= 4 * row_bytes);
     const uint64_t most = 4 * row_bytes < BATCH_BYTES ? BATCH_BYTES / (4 * row_bytes) : 1;
     while (b.first > 0) {
@@ -367,7 +367,10 @@ static itera_status complete(itera_weights *weights, placement *item, itera_pool
     item->complete = true;
     itera_intervals_free(&item->arrived);
     weights->identity += hash; /* a sum: tensors complete in any order */
-    weights->incomplete--;
+    if (--weights->incomplete == 0) {
+        free(weights->scratch);
+        weights->scratch = NULL;
+    }
     return ITERA_OK;
 }
 

@@ -3,8 +3,8 @@
  * While an architecture is read, every block asks for its tensors here. Afterwards all of them get one
  * allocation. A tensor's raw bytes are written to their final place in any order and in pieces of any size;
  * when the last byte is there the tensor is packed in place (rows interleaved by four, see
- * kernels/kernels.h), a batch of rows at a time, so the peak is the packed model plus a quarter of a megabyte or four
- * rows. */
+ * kernels/kernels.h), a batch of rows at a time, so the peak is the packed model plus the most of a quarter of a
+ * megabyte, four rows and the largest vector, and that once more where it is transposed. */
 #ifndef ITERA_BLOCKS_WEIGHTS_H
 #define ITERA_BLOCKS_WEIGHTS_H
 
@@ -60,8 +60,8 @@ uint32_t itera_weights_dim(const itera_weights *weights, const char *name, int i
 /* Allocates all that was asked for and fills every `out`. Afterwards nothing can be asked. */
 itera_status itera_weights_allocate(itera_weights *weights, itera_error *error);
 /* Bytes `file_offset`.. of the file. Bytes outside the tensors asked for are ignored, bytes that came before are
- * harmless. Large tensors are packed on the pool, NULL for this thread alone. ITERA_OK when every tensor is complete, else
- * ITERA_NEED_MORE. */
+ * harmless. Large tensors are packed on the pool, NULL for this thread alone. ITERA_OK when every tensor is complete,
+ * else ITERA_NEED_MORE; ITERA_ERR_MEMORY, and ITERA_ERR_ARGUMENT for bytes beyond any file's end. */
 itera_status itera_weights_push(itera_weights *weights, itera_pool *pool, uint64_t file_offset, const uint8_t *bytes,
                                 size_t n, itera_error *error);
 /* ITERA_OK, or ITERA_ERR_INCOMPLETE naming a tensor that is missing bytes. */

@@ -2,7 +2,6 @@
 #include "quant/pack.h"
 
 #include "base/bytes.h"
-#include "quant/half.h"
 #include "quant/packed.h"
 
 /* A block of a padding row: all zero bytes mean weights of zero in every type. 256 bytes hold any block. */
@@ -23,13 +22,13 @@ const itera_packing *itera_packing_of(itera_type type)
     }
 }
 
-size_t itera_pack_group_bytes(itera_type type, uint32_t cols)
+uint64_t itera_pack_group_bytes(itera_type type, uint32_t cols)
 {
     const itera_packing *packing = itera_packing_of(type);
     if (packing == NULL) {
-        return (size_t)cols * ITERA_PACK_ROWS * (type == ITERA_TYPE_F32 ? 4 : 2);
+        return (uint64_t)cols * ITERA_PACK_ROWS * (type == ITERA_TYPE_F32 ? 4 : 2);
     }
-    return (size_t)(cols / packing->block_elements) * packing->block_bytes;
+    return (uint64_t)(cols / packing->block_elements) * packing->block_bytes;
 }
 
 void itera_pack_group(void *out, itera_type type, uint32_t cols, const void *const rows[4])

@@ -6,7 +6,7 @@
 #include "quant/types.h"
 
 /* Bytes of one packed group of 4 rows of `cols` columns. cols is a multiple of the type's block_elements. */
-size_t itera_pack_group_bytes(itera_type type, uint32_t cols);
+uint64_t itera_pack_group_bytes(itera_type type, uint32_t cols);
 
 /* Packs 4 rows. rows[i] points to row i in file layout, or is NULL for a padding row of zeros.
  * out: itera_pack_group_bytes(type, cols) bytes, 4-byte aligned; it may not alias the rows. */

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "blocks/linear.h"
 
 /* Memory that the builder handed out, in a list so that one walk frees it. */
 struct allocation {
@@ -63,7 +64,7 @@ static int batch_of(const itera_graph *graph)
     for (uint32_t i = 0; i < graph->residual_count; i++) {
         const itera_block *block = graph->residuals[i].block;
         const uint64_t visits = (uint64_t)ITERA_BATCH_EXPERT * block->experts;
-        while (batch < ITERA_BATCH_MOST && (uint64_t)batch * block->experts_used < visits) {
+        while (batch < ITERA_MAX_BATCH && (uint64_t)batch * block->experts_used < visits) {
             batch *= 2;
         }
     }
@@ -164,29 +165,27 @@ static uint64_t scratch_size(const itera_model *model)
         most = arena.used > most ? arena.used : most;
     }
     itera_arena head = {0}; /* quantized input of the head */
-    itera_arena_take(&head, (uint64_t)model->batch * (model->graph.D / ITERA_ACT_BLOCK + 1), sizeof(itera_act_block));
+    itera_input_take(&head, (uint64_t)model->batch, model->graph.D);
     most = head.used > most ? head.used : most;
     itera_arena arena = {0};
     for (int i = 0; i < 3; i++) {
         itera_arena_floats(&arena, (uint64_t)model->batch * model->graph.D);
     }
-    /* ITERA_ARENA_ALIGN is slack for the base. */
-    return most > UINT64_MAX / 4 ? UINT64_MAX / 2 : arena.used + most + ITERA_ARENA_ALIGN;
+    itera_arena_take(&arena, most, 1);
+    return itera_arena_block_bytes(&arena);
 }
 
 itera_status itera_model_reserve(itera_model *model, itera_error *error)
 {
-    uint64_t bytes = scratch_size(model);
-    if (model->scratch != NULL && bytes <= model->scratch_bytes) {
+    if (model->scratch != NULL) {
         return ITERA_OK;
     }
-    uint8_t *scratch = itera_memory_alloc(bytes);
-    if (scratch == NULL) {
+    const uint64_t bytes = scratch_size(model);
+    model->scratch = itera_memory_alloc(bytes);
+    if (model->scratch == NULL) {
         return itera_fail(error, ITERA_ERR_MEMORY, "not enough memory for %llu MB of scratch",
                           (unsigned long long)(bytes >> 20));
     }
-    free(model->scratch);
-    model->scratch = scratch;
     model->scratch_bytes = bytes;
     return ITERA_OK;
 }

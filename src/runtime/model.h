@@ -10,7 +10,7 @@
 #define ITERA_BATCH 128
 
 /* Experts share a pass among them: it grows until each has so many tokens to amortize its weights over. */
-#define ITERA_BATCH_MOST 256
+#define ITERA_MAX_BATCH 256
 #define ITERA_BATCH_EXPERT 16
 
 struct itera_model {
@@ -24,12 +24,12 @@ struct itera_model {
     uint64_t state_floats;          /* recurrent state of a session, all blocks */
     uint64_t cache_floats;          /* KV cache a position, all blocks */
     itera_pool *pool;               /* borrowed; NULL for one thread */
-    uint8_t *scratch;               /* grown by sessions, shared by them */
+    uint8_t *scratch;               /* of the first session, shared by all */
     uint64_t scratch_bytes;
     uint64_t hyperparameters;       /* hash of the architecture's metadata */
 };
 
-/* Makes the scratch large enough for a pass, unless it is. */
+/* Makes the scratch, enough for any pass, unless it is there. ITERA_ERR_MEMORY. */
 itera_status itera_model_reserve(itera_model *model, itera_error *error);
 
 #endif

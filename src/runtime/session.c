@@ -161,14 +161,6 @@ static void next_norm(pass_state *pass, const itera_norm *norm)
                          join_and_norm, pass);
 }
 
-/* Arena over the model's scratch, its base aligned. */
-static itera_arena scratch_arena(const itera_model *model)
-{
-    uintptr_t address = (uintptr_t)model->scratch;
-    size_t skip = (ITERA_ARENA_ALIGN - address % ITERA_ARENA_ALIGN) % ITERA_ARENA_ALIGN;
-    return (itera_arena){.base = model->scratch + skip, .capacity = model->scratch_bytes - skip};
-}
-
 /* logits = scale * Head normed, by rows of the head */
 static void head(void *context, itera_team team)
 {
@@ -191,7 +183,7 @@ static void pass_tokens(itera_session *session, const int32_t *tokens, int T, fl
     const itera_model *model = session->model;
     const itera_graph *graph = &model->graph;
     const size_t D = graph->D;
-    itera_arena arena = scratch_arena(model);
+    itera_arena arena = itera_arena_over(model->scratch, model->scratch_bytes);
     pass_state pass = {.model = model,
                        .tokens = tokens,
                        .x = itera_arena_floats(&arena, (uint64_t)model->batch * D),
