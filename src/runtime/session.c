@@ -62,6 +62,10 @@ void itera_session_reset(itera_session *session)
 {
     session->position = 0;
     memset(session->state, 0, (size_t)session->model->state_floats * sizeof(float));
+    memset(session->logits, 0, session->model->graph.V * sizeof(float)); /* a snapshot holds them even here */
+    if (session->trace != NULL) {
+        session->trace->seen = false;
+    }
 }
 
 itera_status itera_session_copy(itera_session *to, const itera_session *from, itera_error *error)

@@ -90,6 +90,25 @@ TEST(a_restored_session_goes_on_bit_for_bit)
     }
 }
 
+TEST(a_session_reset_is_saved_as_a_new_one)
+{
+    itera_error error;
+    for (int i = 0; i < MODEL_COUNT; i++) {
+        fixture f = open_model(MODELS[i], itera_kernels_best());
+        itera_session *fresh = session_of(f.model, 64), *used = session_of(f.model, 64);
+        size_t n, m;
+        itera_session_feed(used, f.tokens, 20, NULL, &error);
+        itera_session_reset(used);
+        uint8_t *one = save(fresh, ITERA_SNAPSHOT_F32, &n), *two = save(used, ITERA_SNAPSHOT_F32, &m);
+        CHECK(n == m && memcmp(one, two, n) == 0);
+        free(one);
+        free(two);
+        itera_session_free(fresh);
+        itera_session_free(used);
+        close_model(&f);
+    }
+}
+
 TEST(a_snapshot_of_one_variant_goes_on_under_another)
 {
     itera_error error;
@@ -380,6 +399,7 @@ int main(int argc, char **argv)
 {
     test_begin(argc, argv);
     RUN(a_restored_session_goes_on_bit_for_bit);
+    RUN(a_session_reset_is_saved_as_a_new_one);
     RUN(a_snapshot_of_one_variant_goes_on_under_another);
     RUN(half_precision_costs_little_and_takes_half);
     RUN(any_changed_byte_is_refused_and_changes_nothing);

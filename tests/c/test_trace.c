@@ -34,6 +34,9 @@ TEST(a_traced_session_gives_the_same_bits)
     CHECK(memcmp(itera_session_logits(plain), itera_session_logits(traced), info.vocabulary * sizeof(float)) == 0);
     CHECK(itera_session_trace_values(plain) == NULL);
     CHECK(itera_session_trace_values(traced) != NULL);
+    itera_session_reset(traced);
+    CHECK(itera_session_trace_values(traced) == NULL);
+    CHECK_INT(itera_session_feed(traced, tokens, TOKENS, NULL, &error), ITERA_OK);
     CHECK_INT(itera_session_trace(traced, true, &error), ITERA_OK);
     CHECK(itera_session_trace_values(traced) == NULL);
     CHECK_INT(itera_session_trace(traced, false, &error), ITERA_OK);
