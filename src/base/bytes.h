@@ -1,4 +1,4 @@
-/* Little-endian numbers at any address. memcpy is the only portable way to read an unaligned one;
+/* Little-endian numbers at any address. memcpy is the only portable way to an unaligned one;
  * compilers turn it into a single load. */
 #ifndef ITERA_BASE_BYTES_H
 #define ITERA_BASE_BYTES_H
@@ -15,6 +15,11 @@ static inline uint16_t itera_load_u16(const uint8_t *at)
     uint16_t value;
     memcpy(&value, at, sizeof value);
     return value;
+}
+
+static inline void itera_store_u16(uint8_t *at, uint16_t value)
+{
+    memcpy(at, &value, sizeof value);
 }
 
 static inline uint32_t itera_load_u32(const uint8_t *at)

@@ -54,14 +54,4 @@ static inline bool itera_align_u64(uint64_t a, uint64_t power, uint64_t *out)
     return true;
 }
 
-/* The uint64 as a size_t, which has 32 bits in wasm. */
-static inline bool itera_to_size(uint64_t a, size_t *out)
-{
-    if (a > SIZE_MAX) {
-        return false;
-    }
-    *out = (size_t)a;
-    return true;
-}
-
 #endif

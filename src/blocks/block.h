@@ -32,8 +32,8 @@ typedef struct itera_run {
 /* The least tokens of a part of a task by tokens. */
 #define ITERA_LEAST_TOKENS 16
 
-/* The least share of a part of a task by something else, of which there are `count`: `least`, but of one token a part a
- * thread is enough. */
+/* The least items of a part of a task by something else, of which there are `count`. Of many tokens `least`; of one
+ * all, which makes one part a thread: more would not pay. */
 static inline int itera_least_share(const itera_run *run, int least, int count)
 {
     return run->T > 1 ? least : count;
@@ -44,6 +44,16 @@ static inline int itera_least_share(const itera_run *run, int least, int count)
 static inline itera_pool *itera_pool_for(const itera_run *run, uint64_t work)
 {
     return work >= 65536 ? run->pool : NULL;
+}
+
+/* What `energy` below is of numbers that are stored as they are. */
+static inline double itera_sum_squares(const float *x, uint64_t n)
+{
+    double sum = 0.0;
+    for (uint64_t i = 0; i < n; i++) {
+        sum += (double)x[i] * (double)x[i];
+    }
+    return sum;
 }
 
 typedef struct itera_block_ops {

@@ -135,24 +135,15 @@ static void forward(const itera_block *block, const itera_run *run, float *y, co
     itera_linear(run, y, (size_t)p->D, &m->out, &gated);
 }
 
-static double squares(const float *x, uint64_t n)
-{
-    double sum = 0.0;
-    for (uint64_t i = 0; i < n; i++) {
-        sum += (double)x[i] * (double)x[i];
-    }
-    return sum;
-}
-
 /* Heads are stored without their scales. */
 static double energy(const itera_block *block, const float *state)
 {
     const itera_mamba2_params *p = &((const mamba2 *)block)->p;
     const uint64_t window = (uint64_t)(p->taps - 1) * conv_width(p), head = (uint64_t)p->E / p->heads * p->N;
     const float *heads = state + window, *scales = heads + head * p->heads;
-    double sum = squares(state, window);
+    double sum = itera_sum_squares(state, window);
     for (uint32_t h = 0; h < p->heads; h++) {
-        sum += (double)scales[h] * (double)scales[h] * squares(heads + h * head, head);
+        sum += (double)scales[h] * (double)scales[h] * itera_sum_squares(heads + h * head, head);
     }
     return sum;
 }

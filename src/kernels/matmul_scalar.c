@@ -63,7 +63,7 @@ static void matmul_quantized(float *y, size_t y_stride, const itera_matrix *w, c
             memset(y + (size_t)t * y_stride + row, 0, (size_t)rows * sizeof *y);
         }
         for (size_t begin = 0; begin < blocks; begin += (size_t)subs, block += packing->block_bytes) {
-            itera_expanded expanded[ITERA_PACK_MOST_SUBS];
+            itera_expanded expanded[ITERA_PACK_MAX_SUBS];
             for (int sub = 0; sub < subs; sub++) {
                 packing->expand(&expanded[sub], block, sub);
             }

@@ -1,4 +1,5 @@
 /* F32, F16 and BF16 tensors to f32. */
+#include "base/bytes.h"
 #include "quant/half.h"
 #include "quant/packed.h"
 
@@ -8,7 +9,7 @@ void itera_dequantize_f16(float *out, const void *blocks, size_t n)
 {
     const uint8_t *bytes = blocks;
     for (size_t i = 0; i < n; i++) {
-        out[i] = itera_half_to_f32(itera_read_u16(bytes + 2 * i));
+        out[i] = itera_half_to_f32(itera_load_u16(bytes + 2 * i));
     }
 }
 
@@ -16,6 +17,6 @@ void itera_dequantize_bf16(float *out, const void *blocks, size_t n)
 {
     const uint8_t *bytes = blocks;
     for (size_t i = 0; i < n; i++) {
-        out[i] = itera_bf16_to_f32(itera_read_u16(bytes + 2 * i));
+        out[i] = itera_bf16_to_f32(itera_load_u16(bytes + 2 * i));
     }
 }

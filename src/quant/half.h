@@ -41,12 +41,4 @@ static inline float itera_half_to_f32(uint16_t half)
 
 static inline float itera_bf16_to_f32(uint16_t brain) { return itera_bits_to_f32((uint32_t)brain << 16); }
 
-/* Little-endian reads from a file's bytes, at any alignment. */
-static inline uint16_t itera_read_u16(const uint8_t *bytes) { return (uint16_t)(bytes[0] | (bytes[1] << 8)); }
-
-static inline uint32_t itera_read_u32(const uint8_t *bytes)
-{
-    return (uint32_t)itera_read_u16(bytes) | ((uint32_t)itera_read_u16(bytes + 2) << 16);
-}
-
 #endif

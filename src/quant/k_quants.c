@@ -9,6 +9,7 @@
  *     w = (d scale) (quant - 32), a scale for each 16 weights. For each half of 128 weights: 64 bytes of
  *     low nibbles (weights 0..63 low, 64..127 high) and 32 bytes whose bits 2s and 2s+1 are the upper two
  *     bits of sub-block s of that half. */
+#include "base/bytes.h"
 #include "quant/half.h"
 #include "quant/packed.h"
 
@@ -51,8 +52,8 @@ static void read_quants_6(uint8_t q[32], const uint8_t *block, int s)
 
 static void dequantize_45(float *out, const uint8_t *block, const uint8_t *low, const uint8_t *high)
 {
-    float d = itera_half_to_f32(itera_read_u16(block));
-    float dmin = itera_half_to_f32(itera_read_u16(block + 2));
+    float d = itera_half_to_f32(itera_load_u16(block));
+    float dmin = itera_half_to_f32(itera_load_u16(block + 2));
     for (int s = 0; s < 8; s++) {
         uint8_t scale, minimum, q[32];
         read_scale_pair(&scale, &minimum, block + 4, s);
@@ -84,7 +85,7 @@ void itera_dequantize_q6_k(float *out, const void *blocks, size_t n)
 {
     const uint8_t *block = blocks;
     for (; n >= 256; n -= 256, block += 210, out += 256) {
-        float d = itera_half_to_f32(itera_read_u16(block + 208));
+        float d = itera_half_to_f32(itera_load_u16(block + 208));
         for (int s = 0; s < 8; s++) {
             uint8_t q[32];
             read_quants_6(q, block, s);
@@ -102,8 +103,8 @@ static void pack_q4_k(void *out, const uint8_t *const rows[4])
     for (int s = 0; s < 8; s++) {
         uint8_t q[4][32];
         for (int row = 0; row < 4; row++) {
-            packed->d[row] = itera_read_u16(rows[row]);
-            packed->dmin[row] = itera_read_u16(rows[row] + 2);
+            packed->d[row] = itera_load_u16(rows[row]);
+            packed->dmin[row] = itera_load_u16(rows[row] + 2);
             read_scale_pair(&packed->scales[s][row], &packed->scales[s][4 + row], rows[row] + 4, s);
             read_quants_45(q[row], rows[row] + 16, NULL, s);
         }
@@ -117,8 +118,8 @@ static void pack_q5_k(void *out, const uint8_t *const rows[4])
     for (int s = 0; s < 8; s++) {
         uint8_t q[4][32];
         for (int row = 0; row < 4; row++) {
-            packed->d[row] = itera_read_u16(rows[row]);
-            packed->dmin[row] = itera_read_u16(rows[row] + 2);
+            packed->d[row] = itera_load_u16(rows[row]);
+            packed->dmin[row] = itera_load_u16(rows[row] + 2);
             read_scale_pair(&packed->scales[s][row], &packed->scales[s][4 + row], rows[row] + 4, s);
             read_quants_45(q[row], rows[row] + 48, rows[row] + 16, s);
         }
@@ -133,7 +134,7 @@ static void pack_q6_k(void *out, const uint8_t *const rows[4])
     for (int s = 0; s < 8; s++) {
         uint8_t q[4][32];
         for (int row = 0; row < 4; row++) {
-            packed->d[row] = itera_read_u16(rows[row] + 208);
+            packed->d[row] = itera_load_u16(rows[row] + 208);
             packed->scales[s][0][row] = (int8_t)rows[row][192 + 2 * s];
             packed->scales[s][1][row] = (int8_t)rows[row][192 + 2 * s + 1];
             read_quants_6(q[row], rows[row], s);

@@ -20,7 +20,7 @@
 
 #define ITERA_PACK_ROWS 4   /* rows of a group */
 #define ITERA_PACK_COLS 32  /* columns of a block, or of a sub-block */
-#define ITERA_PACK_MOST_SUBS 8 /* sub-blocks of a block */
+#define ITERA_PACK_MAX_SUBS 8 /* sub-blocks of a block */
 
 typedef struct itera_packed_q8_0 { /* w = d (q - 128) */
     uint16_t d[4];

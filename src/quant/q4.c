@@ -2,6 +2,7 @@
  *   Q4_0, 18 bytes:  0 f16 d   2 u8 q[16]             w = d (nibble - 8)
  *   Q4_1, 20 bytes:  0 f16 d   2 f16 m   4 u8 q[16]   w = d nibble + m
  * The low nibble of q[i] is weight i, the high nibble weight i + 16. */
+#include "base/bytes.h"
 #include "quant/half.h"
 #include "quant/packed.h"
 
@@ -9,7 +10,7 @@ void itera_dequantize_q4_0(float *out, const void *blocks, size_t n)
 {
     const uint8_t *block = blocks;
     for (; n >= 32; n -= 32, block += 18, out += 32) {
-        float d = itera_half_to_f32(itera_read_u16(block));
+        float d = itera_half_to_f32(itera_load_u16(block));
         for (int i = 0; i < 16; i++) {
             out[i] = d * (float)((block[2 + i] & 15) - 8);
             out[i + 16] = d * (float)((block[2 + i] >> 4) - 8);
@@ -21,8 +22,8 @@ void itera_dequantize_q4_1(float *out, const void *blocks, size_t n)
 {
     const uint8_t *block = blocks;
     for (; n >= 32; n -= 32, block += 20, out += 32) {
-        float d = itera_half_to_f32(itera_read_u16(block));
-        float m = itera_half_to_f32(itera_read_u16(block + 2));
+        float d = itera_half_to_f32(itera_load_u16(block));
+        float m = itera_half_to_f32(itera_load_u16(block + 2));
         for (int i = 0; i < 16; i++) {
             out[i] = d * (float)(block[4 + i] & 15) + m;
             out[i + 16] = d * (float)(block[4 + i] >> 4) + m;
@@ -45,7 +46,7 @@ static void pack_q4_0(void *out, const uint8_t *const rows[4])
 {
     itera_packed_q4_0 *packed = out;
     for (int row = 0; row < 4; row++) {
-        packed->d[row] = itera_read_u16(rows[row]);
+        packed->d[row] = itera_load_u16(rows[row]);
     }
     pack_words(packed->q, rows, 2);
 }
@@ -54,8 +55,8 @@ static void pack_q4_1(void *out, const uint8_t *const rows[4])
 {
     itera_packed_q4_1 *packed = out;
     for (int row = 0; row < 4; row++) {
-        packed->d[row] = itera_read_u16(rows[row]);
-        packed->m[row] = itera_read_u16(rows[row] + 2);
+        packed->d[row] = itera_load_u16(rows[row]);
+        packed->m[row] = itera_load_u16(rows[row] + 2);
     }
     pack_words(packed->q, rows, 4);
 }

@@ -1,6 +1,7 @@
 /* Q8_0: 32 weights in 34 bytes.
  *   0  f16 d
  *   2  i8 q[32]          w = d q */
+#include "base/bytes.h"
 #include "quant/half.h"
 #include "quant/packed.h"
 
@@ -8,7 +9,7 @@ void itera_dequantize_q8_0(float *out, const void *blocks, size_t n)
 {
     const uint8_t *block = blocks;
     for (; n >= 32; n -= 32, block += 34, out += 32) {
-        float d = itera_half_to_f32(itera_read_u16(block));
+        float d = itera_half_to_f32(itera_load_u16(block));
         for (int i = 0; i < 32; i++) {
             out[i] = d * (float)(int8_t)block[2 + i];
         }
@@ -19,7 +20,7 @@ static void pack_q8_0(void *out, const uint8_t *const rows[4])
 {
     itera_packed_q8_0 *packed = out;
     for (int row = 0; row < 4; row++) {
-        packed->d[row] = itera_read_u16(rows[row]);
+        packed->d[row] = itera_load_u16(rows[row]);
         for (int chunk = 0; chunk < 8; chunk++) {
             for (int column = 0; column < 4; column++) {
                 packed->q[chunk][4 * row + column] = rows[row][2 + 4 * chunk + column] ^ 0x80;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "quant/encoders.h"
 #include "quant/to_half.h"
 
@@ -39,7 +40,7 @@ static itera_status encode_halves(uint8_t *out, const float *in, size_t n, itera
         if ((half & 0x7fffu) == 0x7c00u && isfinite(in[i])) {
             return too_large(in[i], "for half precision", error);
         }
-        itera_write_u16(out + 2 * i, half);
+        itera_store_u16(out + 2 * i, half);
     }
     return ITERA_OK;
 }
@@ -73,7 +74,7 @@ itera_status itera_quantize(void *out, itera_type type, const float *in, size_t 
         return encode_halves(to, in, n, error);
     case ITERA_TYPE_BF16:
         for (size_t i = 0; i < n; i++) {
-            itera_write_u16(to + 2 * i, itera_f32_to_bf16(in[i]));
+            itera_store_u16(to + 2 * i, itera_f32_to_bf16(in[i]));
         }
         return ITERA_OK;
     default:

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "quant/search.h"
 #include "quant/to_half.h"
 
@@ -28,7 +29,7 @@ void itera_encode_q8_0(uint8_t *out, const float *x)
     uint16_t d = itera_settle_step(itera_search_step_near(x, 32, 127), x, 32, -127, 127);
     int8_t q[32];
     itera_assign(q, x, 32, itera_half_to_f32(d), 0.0f, -127, 127);
-    itera_write_u16(out, d);
+    itera_store_u16(out, d);
     memcpy(out + 2, q, 32);
 }
 
@@ -38,7 +39,7 @@ static void encode_symmetric(uint8_t *out, uint8_t q[32], const float *x, int of
     int8_t nearest[32];
     uint16_t d = itera_settle_step(itera_search_step(x, 32, -offset, offset - 1), x, 32, -offset, offset - 1);
     itera_assign(nearest, x, 32, itera_half_to_f32(d), 0.0f, -offset, offset - 1);
-    itera_write_u16(out, d);
+    itera_store_u16(out, d);
     for (int i = 0; i < 32; i++) {
         q[i] = (uint8_t)(nearest[i] + offset);
     }
@@ -62,8 +63,8 @@ static void encode_affine(uint8_t *out, uint8_t q[32], const float *x, int highe
         if (error < least) {
             least = error;
             memcpy(q, nearest, 32);
-            itera_write_u16(out, d);
-            itera_write_u16(out + 2, m);
+            itera_store_u16(out, d);
+            itera_store_u16(out + 2, m);
         }
     }
 }

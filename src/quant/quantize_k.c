@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "quant/search.h"
 #include "quant/to_half.h"
 
@@ -116,8 +117,8 @@ static void encode_pairs(uint8_t *block, uint8_t *low, uint8_t *high, const floa
 {
     pairs best;
     search_pairs(&best, x, highest);
-    itera_write_u16(block, best.d);
-    itera_write_u16(block + 2, best.dmin);
+    itera_store_u16(block, best.d);
+    itera_store_u16(block + 2, best.dmin);
     put_scale_pairs(block + 4, best.scale, best.minimum);
     for (int i = 0; i < 128; i++) {
         const int8_t *even = best.q[2 * (i / 32)];
@@ -208,5 +209,5 @@ void itera_encode_q6_k(uint8_t *out, const float *x)
         out[128 + 32 * half + column] |= (uint8_t)((q >> 4) << (2 * part));
     }
     memcpy(out + 192, best.scale, 16);
-    itera_write_u16(out + 208, best.d);
+    itera_store_u16(out + 208, best.d);
 }

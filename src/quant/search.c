@@ -32,7 +32,7 @@ uint16_t itera_settle_step(float step, const float *x, int n, int lowest, int hi
         if ((half & 0x7c00u) == 0x7c00u || ((half ^ middle) & 0x8000u) != 0) {
             continue; /* infinity is no scale, and 0 has no neighbour on the other side */
         }
-        int8_t q[ITERA_SEARCH_MOST];
+        int8_t q[ITERA_SEARCH_MAX];
         double error = itera_assign(q, x, n, itera_half_to_f32(half), 0.0f, lowest, highest);
         if (error < least) {
             least = error;
@@ -50,11 +50,11 @@ uint16_t itera_settle_step(float step, const float *x, int n, int lowest, int hi
  * has to keep a and b, and to remember where a^2 / b was the largest. */
 
 typedef struct sweep {
-    float size[ITERA_SEARCH_MOST];  /* |x| */
-    int limit[ITERA_SEARCH_MOST];   /* of |q| */
-    int q[ITERA_SEARCH_MOST];
-    float next[ITERA_SEARCH_MOST];  /* the t at which |q| goes up; INFINITY at the limit */
-    int heap[ITERA_SEARCH_MOST];    /* indices, smallest next on top */
+    float size[ITERA_SEARCH_MAX];  /* |x| */
+    int limit[ITERA_SEARCH_MAX];   /* of |q| */
+    int q[ITERA_SEARCH_MAX];
+    float next[ITERA_SEARCH_MAX];  /* the t at which |q| goes up; INFINITY at the limit */
+    int heap[ITERA_SEARCH_MAX];    /* indices, smallest next on top */
     int count;
 } sweep;
 

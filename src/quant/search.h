@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ITERA_SEARCH_MOST 32 /* values of a block or sub-block */
+#define ITERA_SEARCH_MAX 32 /* values of a block or sub-block */
 
-/* The step that leaves the least sum of squared errors for x [n], n <= ITERA_SEARCH_MOST, with q from
+/* The step that leaves the least sum of squared errors for x [n], n <= ITERA_SEARCH_MAX, with q from
  * `lowest` to `highest`, where -lowest is highest or one more. The step may be negative: the side with one
  * more level is then that of the positive values. Exact: every assignment of q that any step leads to is
  * tried. 0 for a block of zeros. */

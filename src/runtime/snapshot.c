@@ -124,7 +124,7 @@ static void put_floats(window *w, const float *values, uint64_t n, itera_snapsho
     uint64_t first, last;
     uint8_t *out = clip(w, n, 2, &first, &last);
     for (uint64_t i = first; i < last; i++, out += 2) {
-        itera_write_u16(out, half_of(values[i]));
+        itera_store_u16(out, half_of(values[i]));
     }
 }
 
@@ -188,7 +188,7 @@ static const uint8_t *read_floats(float *values, const uint8_t *in, size_t n, it
         return in + n * sizeof(float);
     }
     for (size_t i = 0; i < n; i++, in += 2) {
-        values[i] = itera_half_to_f32(itera_read_u16(in));
+        values[i] = itera_half_to_f32(itera_load_u16(in));
     }
     return in;
 }

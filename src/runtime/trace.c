@@ -85,15 +85,9 @@ void itera_trace_before(itera_trace *trace, itera_run *run)
 
 uint32_t itera_trace_after(const itera_trace *trace, float *values, const itera_block *block, const itera_run *run)
 {
-    double squares = 0.0;
-    if (block->ops->energy != NULL) {
-        squares = block->ops->energy(block, run->state);
-    } else {
-        for (uint64_t i = 0; i < block->state_floats; i++) {
-            squares += (double)run->state[i] * (double)run->state[i];
-        }
-    }
-    values[0] = (float)sqrt(squares);
+    const double energy = block->ops->energy != NULL ? block->ops->energy(block, run->state)
+                                                     : itera_sum_squares(run->state, block->state_floats);
+    values[0] = (float)sqrt(energy);
     for (uint32_t i = 0; i < block->experts_used; i++) {
         values[1 + 2 * i] = (float)trace->experts[i];
         values[2 + 2 * i] = trace->gates[i];

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "gguf/writer.h"
 #include "quant/to_half.h"
 
@@ -272,8 +273,8 @@ static itera_status import_tensor(const itera_param *p, itera_params *params, co
     }
     for (size_t i = 0; i < p->count; i++) {
         const uint8_t *at = file + tensor->offset + i * width;
-        real value = (real)(width == 2 ? itera_half_to_f32(itera_read_u16(at))
-                                       : itera_bits_to_f32(itera_read_u32(at)));
+        real value = (real)(width == 2 ? itera_half_to_f32(itera_load_u16(at))
+                                       : itera_bits_to_f32(itera_load_u32(at)));
         params->value[p->offset + i] = p->negated_exp ? real_log(-value) : value;
     }
     return ITERA_OK;
