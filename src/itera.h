@@ -35,7 +35,8 @@ void itera_model_free(itera_model *model); /* NULL is allowed; its sessions must
 itera_status itera_model_use_pool(itera_model *model, itera_pool *pool, itera_error *error);
 
 /* Bytes `file_offset`.. of the file, any order, pieces of any size. ITERA_OK when all tensors are complete, else
- * ITERA_NEED_MORE; `bytes` stays the caller's. */
+ * ITERA_NEED_MORE; `bytes` stays the caller's. ITERA_ERR_MEMORY, and ITERA_ERR_ARGUMENT for bytes beyond any file's
+ * end. */
 itera_status itera_model_push(itera_model *model, uint64_t file_offset, const uint8_t *bytes, size_t n,
                               itera_error *error);
 /* ITERA_OK, or ITERA_ERR_INCOMPLETE naming what is missing. */
@@ -69,22 +70,26 @@ void itera_model_get_info(const itera_model *model, itera_model_info *info);
 
 /* `context` bounds the positions of a model with attention (0: the lesser of its own length and
  * ITERA_DEFAULT_CONTEXT); models without keep a fixed state and ignore it. Sessions of one model share scratch
- * memory: only one of them may run at a time. */
+ * memory: only one of them may run at a time. ITERA_ERR_INCOMPLETE before the model is, ITERA_ERR_MEMORY; *out is only
+ * set on success and must be freed with itera_session_free, before the model. */
 #define ITERA_DEFAULT_CONTEXT 4096
 itera_status itera_session_create(itera_session **out, itera_model *model, uint32_t context, itera_error *error);
 void itera_session_free(itera_session *session); /* NULL is allowed */
 void itera_session_reset(itera_session *session); /* as new */
-/* Makes `to` continue where `from` is; both of one model, `to` with room for from's positions. */
+/* Makes `to` continue where `from` is. ITERA_ERR_SNAPSHOT unless both are of one model, ITERA_ERR_CONTEXT_FULL where
+ * `to` has no room for from's positions; `to` then stays as it was. */
 itera_status itera_session_copy(itera_session *to, const itera_session *from, itera_error *error);
 
 uint64_t itera_session_position(const itera_session *session); /* tokens fed */
 uint64_t itera_session_bytes(const itera_session *session);    /* state and KV cache */
 
 /* Feeds `n` tokens. `logits` is NULL or [n, V] and gets a row a token. A bad token or a full context is refused as
- * a whole: the session stays as it was. Any split of a token sequence into calls gives the same logits. */
+ * a whole (ITERA_ERR_TOKEN, ITERA_ERR_CONTEXT_FULL): the session stays as it was. Any split of a token sequence into
+ * calls gives the same logits. */
 itera_status itera_session_feed(itera_session *session, const int32_t *tokens, size_t n, float *logits,
                                 itera_error *error);
-/* Feeds tokens[0 .. n-2] and writes -ln p(tokens[i + 1] | tokens[0 .. i]) to nll[i]: n - 1 values, n at least 2. */
+/* Feeds tokens[0 .. n-2] and writes -ln p(tokens[i + 1] | tokens[0 .. i]) to nll[i]: n - 1 values, n at least 2.
+ * Refuses what itera_session_feed does; ITERA_ERR_ARGUMENT for fewer tokens, ITERA_ERR_MEMORY. */
 itera_status itera_session_score(itera_session *session, const int32_t *tokens, size_t n, float *nll,
                                  itera_error *error);
 /* [V] logits of the last token fed; valid until the next call on this session; NULL before the first token. */
@@ -167,11 +172,11 @@ void itera_sampler_configure(itera_sampler *sampler, const itera_sampling *optio
 /* The random sequence's place, for going on with it elsewhere. All zeros is no such place and is left alone. */
 void itera_sampler_get_random(const itera_sampler *sampler, uint64_t out[4]);
 void itera_sampler_set_random(itera_sampler *sampler, const uint64_t state[4]);
-/* Adds to one token's logit, in the order set; ITERA_ERR_TOKEN outside the vocabulary. */
+/* Adds to one token's logit, in the order set. ITERA_ERR_TOKEN outside the vocabulary, ITERA_ERR_MEMORY. */
 itera_status itera_sampler_bias(itera_sampler *sampler, int32_t token, float bias);
 void itera_sampler_clear_bias(itera_sampler *sampler);
-/* Lets only some tokens be sampled, as a grammar asks: a bit a token, token 32 i + j in bit j of mask[i]. The mask stays
- * the caller's, who may change its bits between two calls; NULL allows every token. */
+/* Lets only some tokens be sampled, as a grammar asks: a bit a token, token 32 i + j in bit j of mask[i]. The mask
+ * stays the caller's, who may change its bits between two calls; NULL allows every token. */
 void itera_sampler_mask(itera_sampler *sampler, const uint32_t *mask);
 /* What that does: the logits [V] of tokens whose bit is 0 become -INFINITY. */
 void itera_mask_logits(float *logits, uint32_t vocabulary, const uint32_t *mask);

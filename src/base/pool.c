@@ -23,8 +23,8 @@
 #else
 #define SPINS 10000
 #endif
-/* How long thread 0, done with its own part, waits for the others'. Parts are equal and take milliseconds. It looks once
- * a second, so that the time in which the whole process was stopped counts as one look. */
+/* How long thread 0, done with its own part, waits for the others'. Parts take milliseconds. It looks once a second, so
+ * that the time in which the whole process was stopped counts as one look. */
 #define PATIENCE_SECONDS 60
 
 typedef struct worker {
@@ -148,7 +148,7 @@ static void await_task(itera_pool *pool, uint32_t seen)
 }
 
 /* Of several parts a thread, sizes fall from twice the mean to next to nothing: whoever is done first waits for a small
- * one (guided self-scheduling, Polychronopoulos and Kuck 1987, by a fixed rule). */
+ * one (trapezoid self-scheduling, Tzen and Ni 1993, by a fixed rule). */
 static int64_t share_begin(itera_team team, int64_t grains, int64_t part)
 {
     const int64_t parts = team.parts;

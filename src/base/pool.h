@@ -22,7 +22,7 @@
 
 typedef struct itera_pool itera_pool;
 
-/* What of a task is to be done: `part` of `parts`; and who of how many threads does it, for memory of its own. */
+/* One call of a task does `part` of `parts`. It runs on `thread` of `threads`: for memory that each has of its own. */
 typedef struct itera_team {
     int part, parts, thread, threads;
 } itera_team;

@@ -46,8 +46,8 @@ void itera_linear(const itera_run *run, float *y, size_t y_stride, const itera_m
 itera_range itera_linear_share(const itera_run *run, itera_team team, float *y, size_t y_stride,
                                const itera_matrix *w, const itera_input *input);
 
-/* The least rows of a part of a product: each goes over the input of T tokens once more, and of one token it should
- * read weights in long runs. */
+/* The least rows of a part of a product. With many tokens every part reads the whole input once more; with one it
+ * should read its weights in a long run. */
 static inline int itera_linear_least(int T)
 {
     return T > 1 ? 64 : 4096;

@@ -44,7 +44,7 @@ static void quantize_row(itera_act_block *out, const float *x, size_t n)
 
         int32_t sum[2] = {0, 0}, high_sum[2] = {0, 0};
         for (int i = 0; i < ITERA_ACT_BLOCK; i++) {
-            /* The magic number leaves round(x / d) in the low bits; NaN ends as some integer in range. */
+            /* The magic number leaves round(x / d) in the low bits; of an infinite x, some integer in range. */
             float scaled = x[i] == x[i] ? x[i] * inverse : 0.0f;
             uint32_t shifted = itera_f32_to_bits(scaled + ITERA_ROUND_MAGIC);
             int32_t q = clamp((int32_t)(shifted - itera_f32_to_bits(ITERA_ROUND_MAGIC)));

@@ -16,10 +16,13 @@ typedef struct attention_tile {
 /* Lane l: the lanes of rows[l] as (0+1)+(2+3). */
 ITERA_INLINE v128_t sum_rows(const v128_t rows[4])
 {
-    v128_t low01 = wasm_i32x4_shuffle(rows[0], rows[1], 0, 4, 1, 5), low23 = wasm_i32x4_shuffle(rows[2], rows[3], 0, 4, 1, 5);
-    v128_t high01 = wasm_i32x4_shuffle(rows[0], rows[1], 2, 6, 3, 7), high23 = wasm_i32x4_shuffle(rows[2], rows[3], 2, 6, 3, 7);
+    v128_t low01 = wasm_i32x4_shuffle(rows[0], rows[1], 0, 4, 1, 5);
+    v128_t low23 = wasm_i32x4_shuffle(rows[2], rows[3], 0, 4, 1, 5);
+    v128_t high01 = wasm_i32x4_shuffle(rows[0], rows[1], 2, 6, 3, 7);
+    v128_t high23 = wasm_i32x4_shuffle(rows[2], rows[3], 2, 6, 3, 7);
     v128_t lanes0 = wasm_i32x4_shuffle(low01, low23, 0, 1, 4, 5), lanes1 = wasm_i32x4_shuffle(low01, low23, 2, 3, 6, 7);
-    v128_t lanes2 = wasm_i32x4_shuffle(high01, high23, 0, 1, 4, 5), lanes3 = wasm_i32x4_shuffle(high01, high23, 2, 3, 6, 7);
+    v128_t lanes2 = wasm_i32x4_shuffle(high01, high23, 0, 1, 4, 5);
+    v128_t lanes3 = wasm_i32x4_shuffle(high01, high23, 2, 3, 6, 7);
     return wasm_f32x4_add(wasm_f32x4_add(lanes0, lanes1), wasm_f32x4_add(lanes2, lanes3));
 }
 
@@ -150,8 +153,8 @@ ITERA_INLINE void add_values(float *const *out, size_t p, const float *faded, co
 }
 
 /* Positions [begin, end) of the block for query i, and for the next one as well if `queries` is 2. */
-static void add_values_of(attention_tile *tile, int i, int queries, const float *faded, int begin, int end, const float *v,
-                          size_t kv_stride, int P)
+static void add_values_of(attention_tile *tile, int i, int queries, const float *faded, int begin, int end,
+                          const float *v, size_t kv_stride, int P)
 {
     const size_t dimensions = (size_t)P;
     const float *weights = tile->scores[i] + begin;
@@ -210,8 +213,8 @@ static void attend(attention_tile *tiles, int kv_heads, const float *k, const fl
             itera_touch(values + (size_t)s * kv_stride, (size_t)(kv_heads * P) * sizeof *values);
         }
         for (int g = 0; g < kv_heads; g++) {
-            attend_block(&tiles[g], begin, n, keys + (size_t)g * (size_t)P, values + (size_t)g * (size_t)P, kv_stride, P,
-                         scale);
+            attend_block(&tiles[g], begin, n, keys + (size_t)g * (size_t)P, values + (size_t)g * (size_t)P, kv_stride,
+                         P, scale);
         }
     }
     for (int g = 0; g < kv_heads; g++) {

@@ -10,8 +10,9 @@
  * lanes add up as (0+1)+(2+3); the tail follows in order.
  *
  * Every variant of a kernel does the same floating-point operations in the same order as the scalar
- * reference, so `scalar` and `simd128` agree bit for bit; `relaxed` may fuse multiply-adds. Nothing
- * depends on T: a row of a batch gets the same bits as the same row alone. */
+ * reference, so `scalar` and `simd128` agree bit for bit; `relaxed` may fuse multiply-adds and takes fewer
+ * bits of quantized activations, see Products. Nothing depends on T: a row of a batch gets the same bits as
+ * the same row alone. */
 #ifndef ITERA_KERNELS_KERNELS_H
 #define ITERA_KERNELS_KERNELS_H
 
@@ -26,9 +27,9 @@
  * a multiple of 4 is padded with zero rows. Group g starts at data + g * group_bytes. Per group:
  *   F32        [K][4] f32
  *   F16, BF16  [K][4] u16
- *   quantized  one packed block after another along K, layouts in quant/pack.h */
+ *   quantized  one packed block after another along K, layouts in quant/packed.h */
 typedef struct itera_matrix {
-    const uint8_t *data; /* 16-byte aligned */
+    const uint8_t *data; /* 4-byte aligned; 64-byte where a tensor begins */
     itera_type type;
     int32_t rows;        /* R */
     int32_t cols;        /* K */
@@ -76,8 +77,9 @@ typedef struct itera_act_block {
  *   Q6_K        a scale for each 256 columns, an integer s beside it for each 16. acc = 0; for each 256 columns:
  *               sum = 0; for each 32 of them:  sum = sum + d * (float)(s0 * i0 + s1 * i1), which fits 32 bits;
  *               acc = acc + scale * sum
- *   both        `relaxed` takes i from the high planes; after each 1024 columns follow the low planes of the
- *               wide blocks among them, in the same form, block by block.
+ *   both        `relaxed` takes i from the high planes alone for K types; for 32-column types, after each 1024
+ *               columns follow the low planes of the wide blocks among them, in the same form, block by block.
+ *               Q8_0 is simd128's where the engine's 8-bit dot product saturates.
  *               Scales are taken as finite: see itera_finite_half_to_f32, which reads F16 weights too.
  *   F32, F16, BF16   acc = 0; for each 16 columns (fewer in the last block):  part = 0;
  *               part = part + w * x for each column in order;  acc = acc + part. */

@@ -199,10 +199,10 @@ static void float_tiles(float_place place, int tokens)
     }
 }
 
-/* Where there are fewer than 8 rows: beside y. */
+/* Where there are fewer than 8 rows: beside y. What the other columns of `edge` hold is added to, and dropped. */
 static void float_edge_tiles(float_place place, int tokens, int rows)
 {
-    float edge[8 * PANEL_TOKENS], *y = place.y;
+    float edge[8 * PANEL_TOKENS] = {0}, *y = place.y;
     const size_t y_stride = place.y_stride;
     place.y = edge;
     place.y_stride = 8;

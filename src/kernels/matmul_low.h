@@ -1,6 +1,6 @@
 /* The low plane of wide blocks for many tokens, a template (matmul_quant.h): a correction after the high planes of a
- * panel, block by block. Which tokens have one differs from block to block, and tokens lie pages apart: what the products
- * need of them is gathered into tiles, once for all rows. At sixteen bits there is no low plane. */
+ * panel, block by block. Which tokens have one differs from block to block, and tokens lie pages apart: what the
+ * products need of them is gathered into tiles, once for all rows. At sixteen bits there is no low plane. */
 
 #if !ITERA_WIDEN
 

@@ -46,7 +46,8 @@ static void copy_rows(float *to, size_t to_stride, const float *from, size_t fro
 
 /* What the next panels are filled from is touched in runs so long that a processor sees a stream: filling alone would
  * wait for most of its lines one after another. The first panel's turn takes whole groups for that, whose other columns
- * are still in the second-level cache later where a matrix is small, as an expert's is. Returns the row after the run. */
+ * are still in the second-level cache later where a matrix is small, as an expert's is. Returns the row after the
+ * run. */
 #define TOUCH_BYTES ((size_t)192 << 10)
 
 static int touch_run(const itera_matrix *w, int row, int row_end, size_t begin, int blocks, const vector_type *type)
@@ -66,7 +67,7 @@ static void matmul_panels(float *y, size_t y_stride, const itera_matrix *w, cons
                           int row_begin, int row_end, fill_fn fill_panel, tiles_fn tiles, const vector_type *type)
 {
     panel_block panel[2 * PANEL_BLOCKS];
-    float edge[8 * PANEL_TOKENS]; /* where a tile's 8 rows go when there are fewer */
+    float edge[8 * PANEL_TOKENS]; /* where a tile's 8 rows go when there are fewer; the rest of it is dropped */
 #if ITERA_WIDEN
     tile_block widened[PANEL_TOKENS * PANEL_BLOCKS];
 #else

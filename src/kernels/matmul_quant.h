@@ -1,9 +1,12 @@
-/* Quantized products, a template. The variant defines ITERA_STEPS, ITERA_WIDEN, ITERA_DOT, ITERA_MADD, step_of() and
- * put_operands(), and includes matmul_unpack.h. */
+/* Quantized products, a template. The variant defines ITERA_STEPS, ITERA_WIDEN, ITERA_DOT, ITERA_MADD, ITERA_NAME,
+ * step_of() and put_operands(), and includes matmul_unpack.h. Each part below uses those above it. */
+
+#include <string.h>
 
 #include "kernels/matmul_words.h"
 
 #include "kernels/matmul_one.h"
+
 #include "kernels/matmul_tiles.h"
 
 #include "kernels/matmul_low.h"

@@ -66,7 +66,8 @@ static int dot_gives(int8_t x, uint8_t w, int32_t expected)
 
 static int dot_is_unsigned(void)
 {
-    return dot_gives(127, 255, 4 * 127 * 255) && dot_gives(-127, 255, -4 * 127 * 255) && dot_gives(127, 128, 4 * 127 * 128);
+    return dot_gives(127, 255, 4 * 127 * 255) && dot_gives(-127, 255, -4 * 127 * 255) &&
+           dot_gives(127, 128, 4 * 127 * 128);
 }
 
 void itera_matmul_q4_k_relaxed(float *y, size_t y_stride, const itera_matrix *w, const void *x, int T, int row_begin,

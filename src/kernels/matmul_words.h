@@ -7,7 +7,7 @@
 #define PANEL_BLOCKS 16 /* 512 columns: 10 kB of weights */
 #define PANEL_TOKENS 64 /* 84 kB of widened activations, in the second-level cache */
 #else
-#define PANEL_BLOCKS 32 /* 1024 columns: 10 kB of weights */
+#define PANEL_BLOCKS 32 /* 1024 columns: 12 kB of weights */
 #define PANEL_TOKENS 128
 #endif
 
@@ -44,8 +44,8 @@ typedef itera_act_block tile_block;
 #define REPAY(block, which) (&(block)->coarse.repay[which])
 #endif
 
-/* The sum of a block's products as f32. Those of bytes have begun at ITERA_SUM_BASE: a subtraction runs on the adders, a
- * conversion would wait for the units that make the dot products. */
+/* The sum of a block's products as f32. Those of bytes have begun at ITERA_SUM_BASE: a subtraction runs on the adders,
+ * a conversion would wait for the units that make the dot products. */
 ITERA_INLINE v128_t sum_to_f32(v128_t sum)
 {
 #if ITERA_WIDEN

@@ -145,7 +145,7 @@ typedef struct scan_stream {
 } scan_stream;
 
 /* One token of up to SCAN_STREAMS heads, the first `channels` of each. The states come from far away, so they are read
- * in the order in which they lie there, two rows of each head in turn (one_token_by_rows() of matmul_one.h says why). */
+ * in the order in which they lie there, two rows of each head in turn (STREAMS of matmul_one.h says why). */
 static void scan_token(const scan_stream *heads, int count, size_t P, int N, size_t channels)
 {
     enum { WIDTH = 128 };
@@ -175,7 +175,8 @@ static void scan_token(const scan_stream *heads, int count, size_t P, int N, siz
             v128_t out = wasm_f32x4_splat(heads[h].step.out), skip = wasm_f32x4_splat(heads[h].Dskip);
             for (size_t p = 0; p < width; p += 4) {
                 v128_t skipped = wasm_f32x4_mul(skip, itera_load_part(heads[h].x + begin + p, width - p));
-                itera_store_part(heads[h].y + begin + p, ITERA_MADD(out, wasm_v128_load(sum[h] + p), skipped), width - p);
+                itera_store_part(heads[h].y + begin + p, ITERA_MADD(out, wasm_v128_load(sum[h] + p), skipped),
+                                 width - p);
             }
         }
     }
@@ -362,12 +363,13 @@ void ITERA_NAME(scan_mamba1)(float *y, float *state, const float *x, const float
         }
         for (int i = 0; e < end && i < tokens; i++) { /* channels left over */
             const size_t at = row + (size_t)i * width + e;
-            scan_channels_token(y + at, state + e, x + at, Bt + (size_t)i * bc_stride, Ct + (size_t)i * bc_stride, dt + at,
-                                A + e, Dskip + e, width, N, end - e);
+            scan_channels_token(y + at, state + e, x + at, Bt + (size_t)i * bc_stride, Ct + (size_t)i * bc_stride,
+                                dt + at, A + e, Dskip + e, width, N, end - e);
         }
     }
 }
 
 #undef SCAN_TOKENS
 #undef SCAN_WIDTH
+#undef SCAN_STREAMS
 #undef SCAN_CHANNELS

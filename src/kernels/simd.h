@@ -39,8 +39,8 @@
 
 #define ITERA_INLINE static inline __attribute__((always_inline, unused))
 
-/* Unrolls the loop that follows; what it walks over stays in registers then. TWICE: two turns at a time, where all would
- * be too many. KEEP_LOOP: what the compiler would unroll to no one's gain. Natively there is no hurry. */
+/* Unrolls the loop that follows; what it walks over stays in registers then. TWICE: two turns at a time, where all
+ * would be too many. KEEP_LOOP: what the compiler would unroll to no one's gain. Natively there is no hurry. */
 #if defined(__wasm__)
 #define ITERA_UNROLL _Pragma("clang loop unroll(full)")
 #define ITERA_UNROLL_TWICE _Pragma("clang loop unroll_count(2)")
@@ -63,8 +63,8 @@
 
 #if ITERA_HAVE_SIMD128
 
-/* Four times the same 32 bits, out of memory: a v128.const is 18 bytes of wasm, and V8 makes it anew by three instructions
- * wherever it is used, be it in a variable or not. LLVM would make it one if it knew what is there. */
+/* Four times the same 32 bits, out of memory: a v128.const is 18 bytes of wasm, and V8 makes it anew by three
+ * instructions wherever it is used, be it in a variable or not. LLVM would make it one if it knew what is there. */
 #if defined(__wasm__)
 ITERA_INLINE v128_t itera_load_constant(const void *constant)
 {
