@@ -7,7 +7,7 @@
 static void one_query(float *out, const float *q, const float *k, const float *v, size_t kv_stride, int S, int P,
                       float scale)
 {
-    float largest = -INFINITY, mass = 0.0f;
+    float largest = -INFINITY, denominator = 0.0f; /* of the softmax */
     for (int p = 0; p < P; p++) {
         out[p] = 0.0f;
     }
@@ -28,7 +28,7 @@ static void one_query(float *out, const float *q, const float *k, const float *v
             sum[s % 4] = sum[s % 4] + scores[s];
         }
         float faded = itera_exp1(before - largest); /* what came before was measured by a smaller maximum */
-        mass = mass * faded + ((sum[0] + sum[1]) + (sum[2] + sum[3]));
+        denominator = denominator * faded + ((sum[0] + sum[1]) + (sum[2] + sum[3]));
         for (int p = 0; p < P; p++) {
             float total = out[p] * faded;
             for (int s = 0; s < n; s++) {
@@ -37,7 +37,7 @@ static void one_query(float *out, const float *q, const float *k, const float *v
             out[p] = total;
         }
     }
-    float inverse = 1.0f / mass;
+    float inverse = 1.0f / denominator;
     for (int p = 0; p < P; p++) {
         out[p] = out[p] * inverse;
     }

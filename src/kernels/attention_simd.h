@@ -10,7 +10,7 @@ typedef struct attention_tile {
     int S[TILE_QUERIES]; /* positions that each sees, ascending */
     int queries;
     float scores[TILE_QUERIES][ITERA_ATTENTION_BLOCK];
-    float largest[TILE_QUERIES], mass[TILE_QUERIES], faded[TILE_QUERIES];
+    float largest[TILE_QUERIES], denominator[TILE_QUERIES], faded[TILE_QUERIES]; /* of the softmax */
 } attention_tile;
 
 /* Lane l: the lanes of rows[l] as (0+1)+(2+3). */
@@ -117,7 +117,7 @@ static void weigh(attention_tile *tile, int i, int seen)
     }
     tile->largest[i] = largest;
     tile->faded[i] = itera_exp1(before - largest);
-    tile->mass[i] = tile->mass[i] * tile->faded[i] + itera_sum_lanes(sum);
+    tile->denominator[i] = tile->denominator[i] * tile->faded[i] + itera_sum_lanes(sum);
 }
 
 /* out = faded out + sum over n positions of weight v, for `queries` queries, `vectors` vectors of dimensions. */
@@ -219,7 +219,7 @@ static void attend(attention_tile *tiles, int kv_heads, const float *k, const fl
     }
     for (int g = 0; g < kv_heads; g++) {
         for (int i = 0; i < tiles->queries; i++) {
-            ITERA_NAME(scale)(tiles[g].out[i], tiles[g].out[i], 1.0f / tiles[g].mass[i], (size_t)P);
+            ITERA_NAME(scale)(tiles[g].out[i], tiles[g].out[i], 1.0f / tiles[g].denominator[i], (size_t)P);
         }
     }
 }
@@ -237,7 +237,7 @@ static void attention_tile_begin(attention_tile *tile, float *out, size_t out_st
         tile->out[i] = out + (size_t)t * out_stride + head;
         tile->S[i] = S + t;
         tile->largest[i] = -INFINITY;
-        tile->mass[i] = 0.0f;
+        tile->denominator[i] = 0.0f;
         memset(tile->out[i], 0, (size_t)P * sizeof(float));
     }
 }

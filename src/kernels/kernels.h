@@ -41,12 +41,13 @@ typedef struct itera_matrix {
  * d = max|x| / 16256, q = round(x * (16256 / max|x|)), 16256 = 128 * 127.
  *
  * Where products are made by 16-bit multiplications (scalar, simd128) the bits are free. The 8-bit dot product of
- * relaxed SIMD takes q as two planes, q = 128 high + low. The high plane alone is what llama.cpp's products of
- * 32-column types see, and more than its K types see, whose blocks are of 256. The low plane costs as much again
- * and is taken by the 32-column types in `wide` blocks only, those whose activations are large beside the rest of
- * the row: few blocks, but most of the error (tests/bench/LOG.md). The sums are in the form in which products use
- * them: integers of the coarse ones begin at ITERA_SUM_BASE, the bits of 1.5 * 2^23. There f32 is as fine as
- * integers, so what is counted on from there is an f32 once 1.5 * 2^23 is subtracted, if it stays below 2^22. */
+ * relaxed SIMD takes q as two planes, q = 128 high + low. The high plane alone is what llama.cpp's products
+ * of 32-column types see, and more than its K types see, whose blocks are of 256. The low plane costs as
+ * much again and is taken by the 32-column types in `wide` blocks only, those whose activations are large
+ * beside the rest of the row (outlier blocks): few, but most of the error (tests/bench/LOG.md). The sums are
+ * in the form in which products use them: integers of the coarse ones begin at ITERA_SUM_BASE, the bits of
+ * 1.5 * 2^23. There f32 is as fine as integers, so what is counted on from there is an f32 once 1.5 * 2^23
+ * is subtracted, if it stays below 2^22. */
 #define ITERA_SUM_BASE 0x4b400000
 #define ITERA_ACT_BLOCK 32
 #define ITERA_ACT_LARGEST 16256
@@ -54,7 +55,7 @@ typedef struct itera_matrix {
 typedef struct itera_act_sums {
     float d;
     float dsum;         /* d times the sum of all q: times a weight's minimum, it repays the minima */
-    int32_t repay[4];   /* base - the sum of all q times 0, 8, 16 and 128, the offsets of unsigned weights */
+    int32_t repay[4];   /* zero points: base - the sum of all q times 0, 8, 16 and 128, offsets of unsigned weights */
     int32_t repay32[2]; /* base - the sum of each half of q times 32: Q6_K has a scale for each */
 } itera_act_sums;
 enum { ITERA_REPAY_0, ITERA_REPAY_8, ITERA_REPAY_16, ITERA_REPAY_128 };
