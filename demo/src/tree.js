@@ -79,9 +79,16 @@ export class Tree {
   /** Shows a turn and, behind it, the branch that was on the page last. @param {string} id */
   go(id) {
     let turn = this.turns.get(id)
-    for (let next = turn; next; next = this.turns.get(turn?.next ?? '') ?? this.children(/** @type {Turn} */ (turn).id).at(-1)) turn = next
+    for (let next = turn; next; next = this.after(next)) turn = next
     this.leaf = turn?.id ?? null
     if (turn) this.remember(turn.id)
+  }
+
+  /** The turn behind this one that was on the page last, or else the newest. @param {Turn} turn */
+  after(turn) {
+    const next = this.turns.get(turn.next ?? '')
+    // What is stored may name any turn, and lead round in a circle.
+    return next?.parent === turn.id ? next : this.children(turn.id).at(-1)
   }
 
   /** The end of the branch seen last, which may lie behind the leaf; before the first turn all of it does. */
@@ -119,23 +126,22 @@ export const messagesOf = (path, system) => [
  */
 export function checkTurns(given) {
   if (!Array.isArray(given) || given.length > 100_000) return null
-  const known = new Set(given.map(turn => turn?.id))
+  const parents = new Map(given.map(turn => [turn?.id, turn?.parent]))
   const turns = []
   for (const turn of given) {
     const { id, parent, role, text, at, next, ending, written } = turn ?? {}
-    const sound = typeof id === 'string' && id && (parent === null || known.has(parent)) && typeof text === 'string' &&
-      (role === 'user' || role === 'assistant')
+    const sound = typeof id === 'string' && id && (parent === null || parents.has(parent)) &&
+      typeof text === 'string' && (role === 'user' || role === 'assistant')
     if (!sound) return null
     turns.push({
       id, parent, role, text, at: Number.isFinite(at) ? at : Date.now(),
-      ...typeof next === 'string' && known.has(next) && { next },
+      ...typeof next === 'string' && parents.get(next) === id && { next },
       ...typeof ending === 'string' && { ending },
       ...Array.isArray(written) && { written: written.filter(isSpan) },
     })
   }
-  if (known.size !== turns.length) return null
+  if (parents.size !== turns.length) return null
   // No turn may come before itself.
-  const parents = new Map(turns.map(({ id, parent }) => [id, parent]))
   /** @type {Set<string | null>} */
   const rooted = new Set([null])
   for (const { id } of turns) {

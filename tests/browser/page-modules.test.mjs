@@ -164,6 +164,18 @@ describe('page branches', () => {
     assert.equal(checkTurns(circle.toReversed()), null)
   })
 
+  it('end, wherever a file or the store says that they go on', () => {
+    const turns = () => [
+      { id: 'a', parent: null, role: 'user', text: 'a', at: 0, next: 'b' },
+      { id: 'b', parent: 'a', role: 'assistant', text: 'b', at: 0, next: 'a' },
+    ]
+    assert.deepEqual(checkTurns(turns()).map(({ next }) => next), ['b', undefined])
+    const tree = new Tree(turns(), 'a')
+    assert.deepEqual([tree.later, tree.end], [1, 'b'])
+    tree.go('a')
+    assert.deepEqual(texts(tree), ['a', 'b'])
+  })
+
   it('survive being stored', () => {
     const tree = new Tree()
     say(tree, say(tree, null, 'user', 'a'), 'assistant', 'b')
