@@ -36,7 +36,7 @@ export type ModelSource = string | URL | Blob | ArrayBuffer | SharedArrayBuffer 
  * - busy: the conversation is still answering; or the cached file is in use
  * - snapshot: a saved state that does not fit
  * - aborted: stopped by an AbortSignal
- * - disposed: the model was disposed
+ * - disposed: the model was disposed, or the conversation
  * - crashed: the worker ended; load the model again
  * - internal: a bug in this package
  */
@@ -326,7 +326,7 @@ export interface Chat {
   info(): Promise<ChatInfo>
   /** Back to the beginning: only the system message stays. */
   reset(): void
-  /** Frees the conversation's state. */
+  /** Frees the conversation's state. The answer under way and later calls are rejected with code 'disposed'. */
   dispose(): void
 }
 

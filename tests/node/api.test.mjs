@@ -400,6 +400,37 @@ describe('the end', () => {
     await assert.rejects(collect(model.chat().send('a')), failure('disposed'))
   })
 
+  it('of a conversation ends its answer, and no call brings it back', async () => {
+    const model = await Itera.load(path)
+    const sessions = async () => (await model.call('memory', {})).sessions
+    const chat = model.chat({ maxTokens: 600, ignoreEndOfText: true })
+    let pieces = 0
+    await assert.rejects(async () => {
+      for await (const _ of chat.send('One day')) if (++pieces === 5) chat.dispose()
+    }, failure('disposed', /conversation/))
+    assert.ok(pieces < 50, `${pieces} pieces`)
+    assert.equal(model.lastStats?.finishReason, 'aborted')
+    assert.deepEqual(chat.messages, [])
+    const calls = [
+      () => collect(chat.send('a')), () => collect(chat.edit(0, 'a')), () => collect(chat.regenerate()),
+      () => chat.undo(), () => chat.fork(), () => chat.save(), () => chat.info(),
+    ]
+    for (const call of calls) await assert.rejects(call(), failure('disposed', /conversation/))
+    chat.reset()
+    chat.dispose()
+    assert.equal(await sessions(), 0)
+
+    const aborting = new AbortController()
+    const other = model.chat({ maxTokens: 600, ignoreEndOfText: true })
+    const answer = other.send('One day', { signal: aborting.signal })
+    await answer.next()
+    aborting.abort()
+    assert.equal((await collect(answer)).stats.finishReason, 'aborted')
+    assert.equal((await collect(other.send('And?', { signal: aborting.signal }))).stats.finishReason, 'aborted')
+    assert.equal(await sessions(), 1)
+    model.dispose()
+  })
+
   it('rejects everything with "crashed" when the worker dies or its engine traps', async () => {
     /** @type {any[]} */
     const workers = []

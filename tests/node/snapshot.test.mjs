@@ -284,9 +284,11 @@ describe('saving and packing in a worker', () => {
     })
     const late = model.chat({ restore: `http://127.0.0.1:${server.address().port}/chat.itera` })
     await asked
+    const said = collect(late.send('Go on.'))
     late.dispose()
     answer()
-    await assert.rejects(late.ready, { code: 'aborted' })
+    await assert.rejects(late.ready, { code: 'disposed' })
+    await assert.rejects(said, { code: 'disposed' })
     assert.equal(await sessions(), before)
     chat.dispose()
   })

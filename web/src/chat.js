@@ -1,5 +1,5 @@
 import { IteraError } from './errors.js'
-import { checkMessages, completeOptions, givenOptions } from './options.js'
+import { checkMessages, checkSignal, completeOptions, givenOptions } from './options.js'
 import { Request } from './protocol.js'
 import { describeSource } from './source.js'
 
@@ -22,7 +22,8 @@ export class Chat {
   #options
   /** @type {import('./chat-session.js').ChatLimits} */
   #limits
-  #busy = false
+  /** Ends the answer under way. @type {AbortController | null} */
+  #answering = null
   #disposal = new AbortController()
   /** What the conversation began with, before anybody spoke. @type {ChatMessage[]} */
   #opening
@@ -63,7 +64,10 @@ export class Chat {
    */
   async #open(source, limits) {
     const args = { chat: this.#id, source: describeSource(source), limits: givenOptions(limits) }
-    const saved = await this.#model.call(Request.openChat, args, { signal: this.#disposal.signal })
+    const saved = await this.#model.call(Request.openChat, args, { signal: this.#disposal.signal }).catch(error => {
+      this.#checkAlive()
+      throw error
+    })
     this.#limits = saved.limits
     this.#options = { ...saved.options, ...this.#options }
     this.#opening = saved.messages.slice(0, saved.opening)
@@ -165,6 +169,7 @@ export class Chat {
   /** What the conversation takes. @returns {Promise<import('../types.d.ts').ChatInfo>} */
   async info() {
     await this.ready
+    this.#checkAlive()
     return this.#model.call(Request.chatInfo, { chat: this.#id, limits: this.#limits })
   }
 
@@ -174,9 +179,10 @@ export class Chat {
     this.#rewind().catch(() => {})                      // only early: what the next message needs is found in any case
   }
 
-  /** Frees the conversation's state in the worker. */
+  /** Frees the conversation's state in the worker. The answer under way and later calls end with code 'disposed'. */
   dispose() {
     this.#disposal.abort()                              // or what is being fetched would be opened after the end
+    this.#answering?.abort()
     this.#model.call(Request.closeChat, { chat: this.#id }).catch(() => {})
   }
 
@@ -193,6 +199,7 @@ export class Chat {
    */
   async * #answer(messages, given) {
     const { signal, ...options } = givenOptions(given)
+    checkSignal(signal)
     this.#checkIdle()
     const complete = completeOptions({ ...this.#options, ...options })
     const before = this.#messages
@@ -205,15 +212,21 @@ export class Chat {
     }
     let answer = ''
     let failed = false
-    this.#busy = true
+    const stop = this.#answering = new AbortController()
+    const abort = () => stop.abort()                    // AbortSignal.any() is not everywhere yet
+    if (signal?.aborted) abort()
+    signal?.addEventListener('abort', abort)
     try {
-      const pieces = this.#model.stream(Request.chat, args, signal)
-      return yield * collect(pieces, piece => { answer += piece.text })
+      const pieces = this.#model.stream(Request.chat, args, stop.signal)
+      const stats = yield * collect(pieces, piece => { answer += piece.text })
+      this.#checkAlive()
+      return stats
     } catch (error) {
       failed = true
       throw error
     } finally {
-      this.#busy = false
+      this.#answering = null
+      signal?.removeEventListener('abort', abort)
       if (!failed && this.#messages === before) this.#messages = [...messages, { role: 'assistant', content: answer }]
     }
   }
@@ -230,8 +243,14 @@ export class Chat {
     throw new IteraError('argument', `the conversation has ${turns.length} turns, and none is number ${String(turn)}`)
   }
 
+  /** The worker would make a new state for a conversation that it has forgotten. */
+  #checkAlive() {
+    if (this.#disposal.signal.aborted) throw new IteraError('disposed', 'the conversation was disposed')
+  }
+
   #checkIdle() {
-    if (this.#busy) throw new IteraError('busy', 'this conversation is still answering')
+    this.#checkAlive()
+    if (this.#answering) throw new IteraError('busy', 'this conversation is still answering')
   }
 }
 
