@@ -77,6 +77,19 @@ describe('sources', () => {
     assert.equal(describeSource('C:\\models\\b.gguf').kind, 'path')
     assert.equal(describeSource(new URL('file:///b.gguf')).kind, 'path')
   })
+
+  it('are posted without what lies around them in their buffer', () => {
+    const all = Uint8Array.from({ length: 1000 }, (_, i) => i)
+    for (const view of [all.subarray(10, 20), new DataView(all.buffer, 10, 10), Buffer.from(all.buffer, 10, 10)]) {
+      const { bytes } = describeSource(view)
+      assert.deepEqual([...bytes], [10, 11, 12, 13, 14, 15, 16, 17, 18, 19])
+      assert.equal(bytes.buffer.byteLength, 10)
+    }
+    // What is copied already, or not at all, is left where it is.
+    assert.equal(describeSource(all).bytes.buffer, all.buffer)
+    const shared = new Uint8Array(new SharedArrayBuffer(1000), 10, 10)
+    assert.equal(describeSource(shared).bytes.buffer, shared.buffer)
+  })
 })
 
 describe('errors', () => {

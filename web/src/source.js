@@ -47,7 +47,10 @@ export function describeSource(source, transfer) {
     return { kind: 'bytes', bytes: new Uint8Array(source) }
   }
   if (ArrayBuffer.isView(source)) {
-    return { kind: 'bytes', bytes: new Uint8Array(source.buffer, source.byteOffset, source.byteLength) }
+    const bytes = new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
+    // To post a view is to copy all of the buffer behind it, unless that is shared.
+    const cut = source.buffer instanceof ArrayBuffer && bytes.length < source.buffer.byteLength
+    return { kind: 'bytes', bytes: cut ? bytes.slice() : bytes }
   }
   throw new IteraError('argument', 'a model is loaded from a URL, a File or Blob, an ArrayBuffer, or a path in Node')
 }
