@@ -269,6 +269,28 @@ describe('saving and packing in a worker', () => {
     await assert.rejects(collect(model.chat({ restore: new Blob(['nothing']) }).send('a')), { code: 'snapshot' })
   })
 
+  it('brings only the opening to a conversation that was reset before', async () => {
+    const chat = model.chat({ ...hot, system })
+    await collect(chat.send('A fox.'))
+    const opening = chat.messages.slice(0, 1)
+    const pack = await model.pack({ system })
+    for (const options of [{ restore: await chat.save() }, { ...hot, pack, messages: chat.messages.slice(1) }]) {
+      const [early, late] = [model.chat(options), model.chat(options)]
+      early.reset()
+      await late.ready
+      late.reset()
+      await early.ready
+      assert.deepEqual(early.messages, opening)
+      assert.deepEqual(await early.info(), await late.info())
+      const [one, other] = [await collect(early.send('A bear.')), await collect(late.send('A bear.'))]
+      assert.deepEqual(one.tokens, other.tokens)
+      assert.deepEqual(early.messages, late.messages)
+      late.dispose()
+      early.dispose()
+    }
+    chat.dispose()
+  })
+
   it('is not opened any more once its conversation was disposed of', async () => {
     const sessions = async () => (await model.call(Request.memory, {})).sessions
     const chat = model.chat(hot)

@@ -29,6 +29,8 @@ export class Chat {
   #opening
   /** @type {ChatMessage[]} */
   #messages
+  /** What is wanted of a `restore` or `pack` that is on its way. @type {'all' | 'opening' | null} */
+  #coming = null
   /** Settled once what the conversation begins with is there; rejected when it cannot be had. @type {Promise<void>} */
   ready
 
@@ -52,6 +54,7 @@ export class Chat {
     if (system !== undefined || (restore !== undefined && (pack !== undefined || messages.length))) {
       throw new IteraError('argument', 'a saved conversation brings its own system message and its own beginning')
     }
+    this.#coming = 'all'
     // A pack has no wishes of its own.
     const bytes = restore === undefined ? this.#limits.checkpointBytes : checkpointBytes
     this.ready = this.#open(saved, { contextTokens: options.contextTokens, checkpointBytes: bytes })
@@ -72,6 +75,9 @@ export class Chat {
     this.#options = { ...saved.options, ...this.#options }
     this.#opening = saved.messages.slice(0, saved.opening)
     this.#messages = [...saved.messages, ...this.#messages]
+    const whole = this.#coming === 'all'
+    this.#coming = null
+    if (!whole) this.reset()
   }
 
   /** The conversation so far; a copy. */
@@ -176,7 +182,8 @@ export class Chat {
   /** Back to the beginning: only the system message stays. */
   reset() {
     this.#messages = [...this.#opening]
-    this.#rewind().catch(() => {})                      // only early: what the next message needs is found in any case
+    if (this.#coming) this.#coming = 'opening'          // which the worker may have by now, and must not forget
+    else this.#rewind().catch(() => {})                 // only early: what the next message needs is found in any case
   }
 
   /** Frees the conversation's state in the worker. The answer under way and later calls end with code 'disposed'. */
