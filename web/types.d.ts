@@ -4,6 +4,11 @@ import type { OpenAIFacade } from './src/openai/types.js'
 /** Requests and answers of model.openai, under the names that the `openai` package uses. */
 export type * from './src/openai/types.js'
 
+declare global {
+  /** Known to TypeScript only where `lib` has esnext.disposable; `using` needs that. */
+  interface SymbolConstructor { readonly dispose: unique symbol }
+}
+
 /** A build of the engine: plain WebAssembly, 128-bit SIMD, or relaxed SIMD. */
 export type SimdVariant = 'scalar' | 'simd128' | 'relaxed'
 
@@ -328,6 +333,8 @@ export interface Chat {
   reset(): void
   /** Frees the conversation's state. The answer under way and later calls are rejected with code 'disposed'. */
   dispose(): void
+  /** The same, for `using`. */
+  [Symbol.dispose](): void
 }
 
 export interface Model {
@@ -360,6 +367,8 @@ export interface Model {
   readonly lost: Promise<IteraError>
   /** Ends the worker and frees everything. Pending and later calls are rejected with code 'disposed'. */
   dispose(): void
+  /** The same, for `using`. */
+  [Symbol.dispose](): void
 }
 
 export declare const Itera: {

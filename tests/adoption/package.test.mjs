@@ -47,11 +47,21 @@ export const model = Model
 export const chat = Chat
 `
 
-/** @param {string} module @param {string} moduleResolution */
-const tsconfig = (module, moduleResolution) => JSON.stringify({
+/** For projects that have `using`; the others must do without the types of it. */
+const using = `import { Itera } from 'itera-lite'
+
+export async function story(): Promise<void> {
+  using model = await Itera.load('story.gguf')
+  using chat = model.chat()
+  await chat.info()
+}
+`
+
+/** @param {string} module @param {string} moduleResolution @param {string[]} [lib] more of the language */
+const tsconfig = (module, moduleResolution, lib = []) => JSON.stringify({
   compilerOptions: {
     strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, noEmit: true, target: 'es2022',
-    lib: ['es2022', 'dom', 'dom.iterable'], types: [], module, moduleResolution,
+    lib: ['es2022', 'dom', 'dom.iterable', ...lib], types: [], module, moduleResolution,
   },
   include: ['main.ts'],
 })
@@ -84,6 +94,14 @@ describe('the packed package', { timeout: 120_000 }, () => {
       assert.equal(await output(tool('tsc'), ['-p', folder]), '')
     })
   }
+
+  it('has models and conversations that `using` disposes of', async () => {
+    const folder = shop.project('types-using', {
+      'main.ts': using,
+      'tsconfig.json': tsconfig('esnext', 'bundler', ['esnext.disposable']),
+    })
+    assert.equal(await output(tool('tsc'), ['-p', folder]), '')
+  })
 
   it('has types in which a mistake is an error', async () => {
     const folder = shop.project('types-wrong', {

@@ -431,6 +431,17 @@ describe('the end', () => {
     model.dispose()
   })
 
+  it('comes with the end of a `using` block', async () => {
+    const model = await Itera.load(path)
+    const chat = model.chat()
+    // As `using` calls it, which Node 20 does not parse.
+    chat[Symbol.dispose]()
+    await assert.rejects(chat.info(), failure('disposed', /conversation/))
+    assert.equal(model.error, null)
+    model[Symbol.dispose]()
+    assert.equal(model.error?.code, 'disposed')
+  })
+
   it('rejects everything with "crashed" when the worker dies or its engine traps', async () => {
     /** @type {any[]} */
     const workers = []

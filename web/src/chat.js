@@ -193,6 +193,10 @@ export class Chat {
     this.#model.call(Request.closeChat, { chat: this.#id }).catch(() => {})
   }
 
+  [Symbol.dispose ?? Symbol.for('Symbol.dispose')]() {
+    this.dispose()
+  }
+
   /** The worker's state follows the messages. */
   #rewind() {
     const args = { chat: this.#id, messages: this.#messages.length, opening: this.#opening.length }
