@@ -20,7 +20,7 @@ const LIST = [
 ]
 
 /** @param {{ fresh: () => void, search: () => void, write: () => void, stop: () => boolean, go: () => void,
- *   side: () => void, live: () => void, models: () => void }} actions stop: false when there was nothing to stop or close */
+ *   side: () => void, live: () => void }} actions stop: false when there was nothing to stop or close */
 export function startKeys(actions) {
   const dialog = /** @type {HTMLDialogElement} */ (/** @type {unknown} */ (byId('keys')))
   byId('keys-list').replaceChildren(...LIST.flatMap(([keys, what]) => [

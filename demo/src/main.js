@@ -574,7 +574,6 @@ startKeys({
   go: () => { if (mode() === story && !page.run) go() },
   side: () => openSide(!drawers.is('side')),
   live: () => setLive(!live.open),
-  models: () => models.open(),
 })
 
 // ---------------------------------------------------------------- first visit

@@ -141,12 +141,4 @@ export class Store {
   async getMemory(turn) {
     return this.db ? result(this.db.transaction('bytes').objectStore('bytes').get(turn)) : undefined
   }
-
-  /** @param {string} turn */
-  async deleteMemory(turn) {
-    if (!this.db) return
-    const transaction = this.db.transaction(['memories', 'bytes'], 'readwrite')
-    this.dropMemory(transaction, turn)
-    await end(transaction)
-  }
 }

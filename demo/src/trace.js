@@ -30,13 +30,6 @@ export class Trace {
     this.redraw()
   }
 
-  clear() {
-    this.earlier = []
-    this.meter = null
-    this.top = 0
-    this.redraw()
-  }
-
   /** Draws once in the next frame however often it is called before. */
   redraw() {
     this.pending ||= requestAnimationFrame(() => { this.pending = 0; this.draw() })
