@@ -234,6 +234,18 @@ describe('a wrong grammar', () => {
 })
 
 describe('the library', () => {
+  it('is not loaded anew for schemas that it never saw, however many are refused', async t => {
+    const { engine } = await openLocal(storyModel)
+    const asked = t.mock.method(engine.tokenizer, 'isSpecial')     // once a token for each instance
+    const grammars = new Grammars(engine)
+    for (let i = 0; i < 40; i++) {
+      const source = JSON.stringify(i % 2 ? { type: 'number', multipleOf: i + 2 } : { $ref: '#/%zz', title: `${i}` })
+      const reason = i % 2 ? /enforced: multipleOf/ : /wrong: URI malformed/
+      await assert.rejects(grammars.matcher({ kind: 'json-schema', source }, findGrammarLibrary()), { code: 'grammar', message: reason })
+    }
+    assert.equal(asked.mock.callCount(), engine.vocabulary)
+  })
+
   it('that is not there is named, with what to install, and only when it is needed', async () => {
     const other = await Itera.load(storyModel, { grammarLibrary: new URL('nothing.js', import.meta.url) })
     await assert.rejects(other.openai.completions.create({ prompt: 'x', regex: 'a' }),

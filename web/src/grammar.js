@@ -22,7 +22,8 @@ const MAX_LENGTH = 1 << 17
 
 /**
  * A grammar that is wrong ends the library in the middle of its work, which leaves a little of its stack in use each
- * time: after so many a fresh instance takes over. It would break at about eighty.
+ * time: after so many a fresh instance takes over. It would break at about eighty. Nothing ever frees the old one, so
+ * what is refused here, before the library sees it, must not count.
  */
 const FAILURES_OF_INSTANCE = 16
 
@@ -92,15 +93,10 @@ export class Grammars {
       this.#failures = 0
       this.#compiler = null
     }
-    this.#compiler ??= Compiler.load(this.#engine, library)
+    this.#compiler ??= Compiler.load(this.#engine, library, () => { this.#failures++ })
     this.#compiler.catch(() => { this.#compiler = null })
     const compiler = await this.#compiler
-    try {
-      return new Compiled(compiler, await compiler.compile(spec))
-    } catch (error) {
-      this.#failures++
-      throw error
-    }
+    return new Compiled(compiler, await compiler.compile(spec))
   }
 }
 
@@ -135,29 +131,33 @@ class Compiled {
 class Compiler {
   /** What the library said since it was last asked. @type {string[]} */
   #said
+  #onFailure
 
   /**
    * @param {GrammarLibrary} library
    * @param {any} compiler
    * @param {Vocabulary} vocabulary
    * @param {string[]} said
+   * @param {() => void} onFailure
    */
-  constructor(library, compiler, vocabulary, said) {
+  constructor(library, compiler, vocabulary, said, onFailure) {
     this.library = library
     this.compiler = compiler
     this.vocabulary = vocabulary
     this.#said = said
+    this.#onFailure = onFailure
   }
 
-  /** @param {Engine} engine @param {string} url */
-  static async load(engine, url) {
+  /** @param {Engine} engine @param {string} url @param {() => void} onFailure  told when it ends in its work */
+  static async load(engine, url, onFailure) {
     /** @type {string[]} */
     const said = []
     const library = await loadGrammarLibrary(url, line => said.push(line))
     const vocabulary = new Vocabulary(engine)
     const info = await library.TokenizerInfo.createTokenizerInfo(
       vocabulary.texts, 'byte_level', false, engine.vocabulary, [...engine.endOfGeneration])
-    return new Compiler(library, await library.GrammarCompiler.createGrammarCompiler(info, false), vocabulary, said)
+    const compiler = await library.GrammarCompiler.createGrammarCompiler(info, false)
+    return new Compiler(library, compiler, vocabulary, said, onFailure)
   }
 
   /** @param {GrammarSpec} spec @returns {Promise<any>} */
@@ -211,6 +211,7 @@ class Compiler {
       return await body()
     } catch (cause) {
       if (cause instanceof IteraError) throw cause
+      this.#onFailure()
       const last = this.#said.findLast(line => !line.startsWith('Aborted')) ?? String(cause)
       throw new IteraError('grammar', reasonIn(last), { cause })
     }

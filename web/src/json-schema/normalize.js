@@ -45,8 +45,9 @@ export function normalizeSchema(source) {
     const schema = work.schema(work.root)
     return { source: JSON.stringify({ ...schema === true ? {} : schema, $defs: work.definitions }), rules: work.rules }
   } catch (cause) {
-    if (cause instanceof RangeError) throw new IteraError('grammar', 'the JSON schema is too deep', { cause })
-    throw cause
+    if (cause instanceof IteraError) throw cause
+    const what = cause instanceof RangeError ? 'too deep' : `wrong: ${/** @type {Error} */ (cause).message}`
+    throw new IteraError('grammar', `the JSON schema is ${what}`, { cause })
   }
 }
 
