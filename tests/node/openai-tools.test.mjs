@@ -166,6 +166,11 @@ describe('a model whose template knows tools', () => {
     await assert.rejects(create({ tool_choice: { type: 'function', function: { name: 'other' } } }), { param: 'tool_choice' })
     await assert.rejects(create({ response_format: { type: 'json_object' } }), { param: 'response_format' })
     await assert.rejects(create({ tools: [{ ...time, function: { name: 'a b' } }] }), { param: 'tools' })
+    const parameters = JSON.parse('{"items":'.repeat(60_000) + '{}' + '}'.repeat(60_000))
+    for (const choice of ['auto', 'required']) {
+      const deep = create({ tools: [{ ...time, function: { name: 'f', parameters } }], tool_choice: choice })
+      await assert.rejects(deep, { code: 'argument', param: 'tools', message: /nested too deep/ })
+    }
   })
 })
 

@@ -38,6 +38,9 @@ describe('itera serve', () => {
   const chat = '/v1/chat/completions'
   const text = '/v1/completions'
   const tool = { type: 'function', function: { name: 'f', parameters: { type: 'object' } } }
+  /** JSON with something nested very deep where DEEP stands, which JSON.stringify could not write. */
+  const deep = body => JSON.stringify(body).replace('"DEEP"', '{"items":'.repeat(60_000) + '{}' + '}'.repeat(60_000))
+  const deepCall = { function: { name: 'f', arguments: '['.repeat(60_000) + ']'.repeat(60_000) } }
   /** [what, path, body, status, param, code] */
   const wrong = [
     ['no messages', chat, {}, 400, 'messages', null],
@@ -69,6 +72,10 @@ describe('itera serve', () => {
     ['a schema that is wrong', chat, { messages: user('x'), response_format: { type: 'json_schema', json_schema: { name: 'x', schema: { type: 'unicorn' } } } }, 400, null, 'grammar'],
     ['a regular expression that is wrong', text, { prompt: 'x', regex: '(' }, 400, null, 'grammar'],
     ['a wrong grammar in a stream', text, { prompt: 'x', grammar: 'root ::= nobody', stream: true }, 400, null, 'grammar'],
+    ['a schema nested too deep', chat, deep({ messages: user('x'), response_format: { type: 'json_schema', json_schema: { name: 'x', schema: 'DEEP' } } }), 400, 'response_format', null],
+    ['a number nested too deep', text, deep({ prompt: 'x', max_tokens: 'DEEP' }), 400, 'max_tokens', null],
+    ['a message nested too deep', chat, deep({ messages: [{ ...user('x')[0], extra: 'DEEP' }] }), 400, 'messages', null],
+    ['arguments of a call nested too deep', chat, { messages: [...user('x'), { role: 'assistant', tool_calls: [deepCall] }] }, 400, 'messages', null],
     ['two grammars', text, { prompt: 'x', regex: 'a', grammar: 'root ::= "a"' }, 400, 'response_format', null],
     ['tools on a model that knows none', chat, { messages: user('x'), tools: [tool] }, 400, 'tools', null],
     ['a tool that is no function', chat, { messages: user('x'), tools: [{ type: 'retrieval' }] }, 400, 'tools', null],

@@ -12,6 +12,9 @@ import { completeOptions } from '../options.js'
 /** As many answers to one prompt as OpenAI gives. */
 const MOST_CHOICES = 128
 
+/** Levels of a parameter: more than anybody means, and few enough for all that calls itself once a level. */
+const MOST_LEVELS = 1000
+
 /** @typedef {Record<string, any>} Body  from a stranger, not checked yet */
 
 /**
@@ -29,6 +32,20 @@ export function checkBody(body) {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw new IteraError('argument', 'the parameters must be an object')
   }
+  for (const [name, value] of Object.entries(body)) checkDepth(name, value)
+}
+
+/**
+ * A value that is nested too deep would end in an overflow of the stack, somewhere on its way to the worker.
+ *
+ * @param {string} param
+ * @param {unknown} value
+ * @param {number} [level]
+ */
+function checkDepth(param, value, level = 0) {
+  if (typeof value !== 'object' || value === null) return
+  if (level === MOST_LEVELS) throw bad(param, `${param} is nested too deep, more than ${MOST_LEVELS} levels`)
+  for (const part of Object.values(value)) checkDepth(param, part, level + 1)
 }
 
 /**
@@ -230,11 +247,14 @@ function text(content, place) {
 /** @param {any} call */
 function withValues(call) {
   const { arguments: given } = call.function
+  let values
   try {
-    return { ...call, function: { ...call.function, arguments: JSON.parse(given) } }
+    values = JSON.parse(given)
   } catch {
     return call
   }
+  checkDepth('messages', values)
+  return { ...call, function: { ...call.function, arguments: values } }
 }
 
 /** @param {Body} body */
