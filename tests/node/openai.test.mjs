@@ -68,6 +68,22 @@ describe('a completion', () => {
     assert.deepEqual([ended.choices[0].text, ended.choices[0].finish_reason], ['', 'stop'])
   })
 
+  it('of no tokens only reads the prompt, which stays read', async () => {
+    const opening = 'The old owl of the northern wood counted every star above the frozen lake, and when she had counted them all she slept.'
+    const read = await openai.completions.create({ prompt: [opening, opening], max_tokens: 0, n: 2, logprobs: 1 })
+    assert.deepEqual(read.choices, [0, 1, 2, 3].map(index => ({ index, text: '', logprobs: null, finish_reason: 'length' })))
+    const { length } = await model.tokenize(opening, { addSpecial: true })
+    assert.deepEqual(read.usage, {
+      prompt_tokens: 2 * length, completion_tokens: 0, total_tokens: 2 * length, prompt_tokens_details: { cached_tokens: length },
+    })
+    const whole = { prompt: `${opening} In the morning`, temperature: 0, max_tokens: 8 }
+    const [{ choices: [warm], usage }, other] = [await openai.completions.create(whole), await Itera.load(storyModel)]
+    assert.equal(usage.prompt_tokens_details.cached_tokens, length)
+    assert.equal(warm.text, (await other.openai.completions.create(whole)).choices[0].text)
+    other.dispose()
+    assert.deepEqual((await chunksOf({ prompt, max_tokens: 0 })).map(({ choices }) => choices), [[read.choices[0]]])
+  })
+
   it('repeats itself for a seed, negative ones included, and not for another', async () => {
     const text = async seed => (await openai.completions.create({ prompt, seed, max_tokens: 20 })).choices[0].text
     const texts = await Promise.all([3, 3, 4, -3, -3].map(text))
@@ -236,6 +252,8 @@ describe('mistakes', () => {
     }
     await assert.rejects(openai.chat.completions.create(null), { code: 'argument' })
     await assert.rejects(openai.completions.create({ prompt: [[]] }), { code: 'argument', param: 'prompt' })
+    await assert.rejects(openai.completions.create({ prompt, max_tokens: -1 }), { code: 'argument', param: 'max_tokens' })
+    await assert.rejects(openai.chat.completions.create({ messages, max_tokens: 0 }), { code: 'argument', param: 'max_tokens' })
   })
 
   it('of nothing said are null as well as absent', async () => {

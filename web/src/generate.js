@@ -51,7 +51,7 @@ export async function generate(job) {
     sampler.accept(prompt.subarray(Math.max(0, prompt.length - options.penaltyWindow)))
     if (await readPrompt(job)) {
       clock.prefilled = performance.now()
-      outcome = await decode(job, sampler, clock)
+      outcome = options.maxTokens > 0 ? await decode(job, sampler, clock) : { count: 0, reason: 'length' }
     }
     random.state = sampler.random
   } finally {

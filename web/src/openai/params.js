@@ -88,13 +88,14 @@ function boolean(body, name) {
  * @param {Body} body
  * @param {number} maxTokens  where the body does not say
  * @param {number} logprobs  as in GenerationOptions
+ * @param {number} [least]  tokens that may be asked for
  */
-export function commonParams(body, maxTokens, logprobs) {
+export function commonParams(body, maxTokens, logprobs, least = 1) {
   const whole = Number.MAX_SAFE_INTEGER
+  const most = number(body, 'max_completion_tokens', [least, whole], true)
+    ?? number(body, 'max_tokens', [least, whole], true) ?? maxTokens
   const seed = number(body, 'seed', [Number.MIN_SAFE_INTEGER, whole], true)
   const given = {
-    maxTokens: number(body, 'max_completion_tokens', [1, whole], true)
-      ?? number(body, 'max_tokens', [1, whole], true) ?? maxTokens,
     temperature: number(body, 'temperature', [0, 2]),
     topP: number(body, 'top_p', [0, 1]),
     presencePenalty: number(body, 'presence_penalty', [-2, 2]),
@@ -111,7 +112,7 @@ export function commonParams(body, maxTokens, logprobs) {
     stream: boolean(body, 'stream'),
     includeUsage: includeUsage(body),
     count: number(body, 'n', [1, MOST_CHOICES], true) ?? 1,
-    options: { ...completeOptions(given), logprobs },
+    options: { ...completeOptions(given), maxTokens: most, logprobs },
     grammar: responseFormat(body),
   }
 }
@@ -289,7 +290,8 @@ function toolParams({ tools, tool_choice: choice }) {
 /** @param {Body} body */
 export function completionParams(body) {
   refuse(body, { suffix: [null, ''], echo: [null, false] })
-  const common = commonParams(body, 16, number(body, 'logprobs', [0, 20], true) ?? -1)
+  // No token at all: the prompt is only read, and kept for those that follow.
+  const common = commonParams(body, 16, number(body, 'logprobs', [0, 20], true) ?? -1, 0)
   if ((number(body, 'best_of', [1, 128], true) ?? common.count) !== common.count) {
     throw bad('best_of', 'best_of is not supported, unless it is n')
   }

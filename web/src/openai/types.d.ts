@@ -85,6 +85,7 @@ export interface ChatCompletionStreamOptions {
 interface CommonParams {
   /** Taken for compatibility: there is one model. */
   model?: string & {}
+  /** Of a completion, 0 only reads the prompt, for later ones that begin with it. */
   max_tokens?: number | null
   /** 0 always takes the most probable token (default 0.8, as everywhere in this package). */
   temperature?: number | null
