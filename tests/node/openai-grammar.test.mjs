@@ -6,8 +6,11 @@ import Ajv from 'ajv/dist/2020.js'
 import { Itera } from '../../web/src/index.js'
 import { openLocal } from './support/local-model.mjs'
 import { storyModel } from './support/itera-server.mjs'
-import { Grammars } from '../../web/src/grammar.js'
+import { IteraError } from '../../web/src/errors.js'
+import { Grammars, Matcher } from '../../web/src/grammar.js'
 import { findGrammarLibrary } from '../../web/src/grammar-library.js'
+import { Completer } from '../../web/src/openai/completer.js'
+import { completeOptions } from '../../web/src/options.js'
 
 const schema = {
   type: 'object',
@@ -195,6 +198,23 @@ describe('a grammar', () => {
   it('gives each of several answers a beginning of its own', async () => {
     const { choices } = await model.openai.completions.create({ prompt: 'The number was ', regex: '[0-9]{4}', n: 4, temperature: 1, max_tokens: 20 })
     for (const { text } of choices) assert.match(text, /^\d{4}$/)
+  })
+})
+
+describe('a grammar that is followed', () => {
+  it('is let go of when there is no memory for its text', async t => {
+    const { engine } = await openLocal(storyModel)
+    const completer = new Completer(engine)
+    const free = t.mock.method(Matcher.prototype, 'free')
+    const ask = () => completer.run({
+      prompt: { text: 'x' }, count: 1, special: false, cacheBytes: 0, options: completeOptions({ maxTokens: 3 }),
+      grammar: { kind: 'regex', source: 'a+' }, grammarLibrary: findGrammarLibrary(),
+    }, { signal: new AbortController().signal, emit() {} })
+    t.mock.method(engine, 'newSession', () => { throw new IteraError('memory', 'none left') }, { times: 1 })
+    await assert.rejects(ask(), { code: 'memory' })
+    assert.equal(free.mock.callCount(), 1)
+    assert.ok((await ask()).generatedTokens > 0)
+    assert.equal(free.mock.callCount(), 2)
   })
 })
 

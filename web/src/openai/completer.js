@@ -54,11 +54,13 @@ export class Completer {
     // A grammar that is wrong is told before anything is read.
     const matcher = async () => grammar && await this.#grammars.matcher(grammar, grammarLibrary)
     let next = await matcher()
-    const found = this.#cache.take({
-      tokens, rendered, opening: this.#opening(request.prompt, tokens), limit: request.cacheBytes,
-      context: this.#engine.contextFor(tokens.length, options),
-    })
+    /** @type {import('./prefix-cache.js').Lease | undefined} */
+    let found
     try {
+      found = this.#cache.take({
+        tokens, rendered, opening: this.#opening(request.prompt, tokens), limit: request.cacheBytes,
+        context: this.#engine.contextFor(tokens.length, options),
+      })
       /** @type {Stats | null} */
       let all = null
       for (let choice = 0; choice < count; choice++) {
@@ -71,11 +73,11 @@ export class Completer {
       found.end(rendered)
       return /** @type {Stats} */ (all)
     } catch (error) {
-      found.drop()
+      found?.drop()
       throw error
     } finally {
       next?.free()
-      this.#cache.give(found)
+      if (found) this.#cache.give(found)
     }
   }
 
