@@ -1,13 +1,15 @@
 // The command line: what it prints, its JSON, its errors and exit codes.
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 
 import { Itera } from '../../web/src/index.js'
-import { heapFault, itera, iteraJson } from './support/cli.mjs'
+import { heapFault, itera, iteraJson, program } from './support/cli.mjs'
 import { addToMetadata } from './support/rewrite-gguf.mjs'
 
 const model = fileURLToPath(new URL('../../models/story-boot-q8_0.gguf', import.meta.url))
@@ -138,6 +140,15 @@ describe('itera logits', () => {
     }))
     assert.equal(outputs[0].length, 5 * 2048 * 4)
     for (const output of outputs) assert.ok(output.equals(outputs[0]))
+  })
+
+  it('leaves what was there when the disk is full', { skip: process.platform === 'win32' ? 'there is no ulimit' : false }, async () => {
+    writeFileSync(file('kept.f32'), 'old')
+    const limited = ['-c', 'ulimit -f 8; exec "$@"', 'sh', process.execPath, program]
+    const args = ['logits', '-m', model, '--tokens', '2043,374,300', '-o', file('kept.f32')]
+    await assert.rejects(promisify(execFile)('sh', [...limited, ...args]), { code: 1, stderr: /kept\.f32 cannot be written.* \(unwritable\)$/m })
+    assert.equal(readFileSync(file('kept.f32'), 'utf8'), 'old')
+    assert.deepEqual(readdirSync(folder).filter(name => name.includes('.part')), [])
   })
 })
 

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 
-const program = fileURLToPath(new URL('../../../web/bin/itera.mjs', import.meta.url))
+export const program = fileURLToPath(new URL('../../../web/bin/itera.mjs', import.meta.url))
 
 /** With these variables the first worker of a program runs out of memory when it generates. */
 export const heapFault = {

@@ -1,8 +1,8 @@
-import { writeFile } from 'node:fs/promises'
 import process from 'node:process'
 import { IteraError } from '../../src/errors.js'
 import { loadModel, printJson, readText } from '../io.js'
 import { count, modelOptions, noMore, required, threadsUsage } from '../options.js'
+import { writeWhole } from '../output.js'
 import { UsageError } from '../usage.js'
 
 export const usage = `
@@ -37,9 +37,8 @@ export async function run(values, positionals) {
   const model = await loadModel(values)
   try {
     const logits = await model.logits(tokens, { piece, step: values.step })
-    await writeFile(output, new Uint8Array(logits.buffer, logits.byteOffset, logits.byteLength)).catch(error => {
-      throw new IteraError('unwritable', `${output} cannot be written: ${error.message}`)
-    })
+    const bytes = new Uint8Array(logits.buffer, logits.byteOffset, logits.byteLength)
+    await writeWhole(output, file => file.writeFile(bytes))
     const { vocabulary, simd, threads } = model.info
     if (values.json) printJson({ tokens: tokens.length, vocabulary, output, simd, threads })
     else process.stdout.write(`${output}: ${tokens.length} x ${vocabulary} logits\n`)
