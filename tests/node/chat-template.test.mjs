@@ -142,8 +142,8 @@ describe('chat template', { skip }, () => {
     const messages = conversation.slice(0, 1)
     assert.equal(make('{{ bos_token }}|{{ eos_token }}|{{ unk_token }}').render(messages),
       '<|endoftext|>|<|endoftext|>|<|endoftext|>')
-    assert.equal(make('{{ tools is none }} {{ tools is defined }} {{ True }} {{ none is none }}').render(messages),
-      'true true true true')
+    assert.equal(make('{{ tools is none }} {{ tools is defined }} {{ documents is none }} {{ True }} {{ none is none }}').render(messages),
+      'true true true true true')
     assert.equal(make("{{ strftime_now('%Y') }}").render(messages), String(new Date().getFullYear()))
     assert.equal(make('{% for i in range(2, 8, 3) %}{{ i }},{% endfor %}{{ range(3) | length }}').render(messages), '2,5,3')
     assert.equal(make('{{ enable_thinking }}').render(messages, { variables: { enable_thinking: false } }), 'false')

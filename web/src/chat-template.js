@@ -21,7 +21,6 @@ import { loadTemplateEngine } from './template-engine.js'
  * @typedef {object} RenderOptions
  * @property {boolean} [addGenerationPrompt]  end with the opening of an answer (default true)
  * @property {any[]} [tools]                  descriptions of functions the model may call
- * @property {any[]} [documents]              texts to answer from, for templates that know them
  * @property {Record<string, any>} [variables]  further names the template may look at
  */
 
@@ -75,7 +74,7 @@ export function createChatTemplate(metadata, tokenizer, engine) {
     source,
     toolSource,
     async prepare() { engine ??= await loadTemplateEngine() },
-    render(messages, { addGenerationPrompt = true, tools, documents, variables } = {}) {
+    render(messages, { addGenerationPrompt = true, tools, variables } = {}) {
       checkMessages(messages)
       const interpreter = new (Interpreter())(new (loaded().Environment)())
       return run(interpreter, tools ? toolProgram() : program(), {
@@ -86,7 +85,7 @@ export function createChatTemplate(metadata, tokenizer, engine) {
         ...variables,
         messages,
         tools: tools ?? null,
-        documents: documents ?? null,
+        documents: null,
         add_generation_prompt: addGenerationPrompt,
       })
     },

@@ -14,7 +14,6 @@ import { createSharedMemory, startHelpers } from './threads.js'
  */
 
 const utf8 = new TextDecoder()
-const encoder = new TextEncoder()
 
 /**
  * @param {{ simd?: SimdVariant | 'auto', compiled?: import('./engine-module.js').CompiledEngine, threads?: number,
@@ -164,12 +163,6 @@ export class Wasm {
     return pointer
   }
 
-  /** @param {string} text @returns {{ pointer: number, length: number }} */
-  stageText(text) {
-    const bytes = encoder.encode(text)
-    return { pointer: this.stage(bytes), length: bytes.length }
-  }
-
   /**
    * Passes a status on, or throws the failure it stands for.
    *
@@ -209,13 +202,6 @@ export class Wasm {
     const out = pointer + Math.ceil(bytes.length / 8) * 8
     this.u8(pointer, bytes.length).set(bytes)
     this.exports.itera_hash(pointer, bytes.length, out)
-    return hex(this.u8(out, 8))
-  }
-
-  /** What tells a model from all others. @param {number} model @returns {string} 16 hexadecimal digits */
-  identity(model) {
-    const out = this.staging(8)
-    this.exports.itera_model_identity(model, out)
     return hex(this.u8(out, 8))
   }
 }
