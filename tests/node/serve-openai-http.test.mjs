@@ -6,8 +6,11 @@ import { connect } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 
 import { IteraError } from '../../web/src/errors.js'
+import { apiRoutes } from '../../web/bin/serve/api.js'
 import { HttpError, toHttpError } from '../../web/bin/serve/errors.js'
 import { ModelHolder } from '../../web/bin/serve/holder.js'
+import { createHttpServer } from '../../web/bin/serve/http.js'
+import { Metrics } from '../../web/bin/serve/metrics.js'
 import { Queue } from '../../web/bin/serve/queue.js'
 import { heapFault, itera } from './support/cli.mjs'
 import { startServer, storyModel, until } from './support/itera-server.mjs'
@@ -302,6 +305,37 @@ describe('itera serve, told to end', () => {
     assert.equal(second.code, 1)
     assert.match(second.stderr, /EADDRINUSE/)
     await taken.close()
+  })
+})
+
+describe('a client that stops reading its stream', () => {
+  it('is cut off, which ends the work and frees its slot', { timeout: 30_000 }, async t => {
+    let ended = false
+    async function * endless() {
+      try {
+        while (true) yield { text: 'x'.repeat(1 << 16) }
+      } finally {
+        ended = true
+      }
+    }
+    const queue = new Queue({ slots: 1, limit: 1 })
+    const model = { openai: { completions: { create: async () => endless() } } }
+    const routes = apiRoutes({ id: 'x', queue, metrics: new Metrics(), model: () => model, state: () => 'ok', stall: 50 })
+    let onLeft
+    const left = new Promise(resolve => { onLeft = resolve })
+    const { server } = createHttpServer(routes, { host: '127.0.0.1', cors: [], bodyLimit: 1 << 10, onAnswer() {}, onLeft })
+    t.after(() => server.closeAllConnections())
+    t.after(() => server.close())
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const client = connect(server.address().port, '127.0.0.1').on('error', () => {})
+    t.after(() => client.destroy())
+    client.write('POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"stream":true}')
+    await once(client, 'readable')                      // it has begun, and nothing of it is read
+    const release = await queue.enter('another', never())
+    release()
+    assert.ok(ended)
+    assert.equal(queue.running, 0)
+    await left
   })
 })
 

@@ -9,9 +9,6 @@ import { once } from 'node:events'
 import { HttpError } from './errors.js'
 import { sendJson } from './http.js'
 
-/** How long a client may take to read what was written, in ms, before it is given up. */
-const STALL = 60_000
-
 /**
  * @param {object} service
  * @param {string} service.id  what the model is called here
@@ -19,9 +16,10 @@ const STALL = 60_000
  * @param {import('./queue.js').Queue} service.queue
  * @param {import('./metrics.js').Metrics} service.metrics
  * @param {() => 'ok' | 'loading' | 'shutting down'} service.state
+ * @param {number} [service.stall]  how long a client may take to read what was written, in ms, before it is given up
  * @returns {Route[]}
  */
-export function apiRoutes({ id, model, queue, metrics, state }) {
+export function apiRoutes({ id, model, queue, metrics, state, stall = 60_000 }) {
   const created = Math.floor(Date.now() / 1000)
   const card = () => ({ id, object: 'model', created, owned_by: 'itera-lite', meta: model().info })
 
@@ -67,7 +65,7 @@ export function apiRoutes({ id, model, queue, metrics, state }) {
       if (usage && !showUsage) continue
       const event = { ...chunk, model: id, ...showUsage && { usage } }
       if (!response.write(`data: ${JSON.stringify(event)}\n\n`)) {
-        const stalled = AbortSignal.timeout(STALL)
+        const stalled = AbortSignal.timeout(stall)
         await once(response, 'drain', { signal: AbortSignal.any([signal, stalled]) }).catch(error => {
           if (stalled.aborted) response.destroy()       // it would not read about the end either
           throw error

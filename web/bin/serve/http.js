@@ -91,6 +91,7 @@ async function answer(routes, options, request, response, signal) {
  * @param {HttpError} error
  */
 function sendError(response, error) {
+  if (response.headersSent && response.destroyed) return          // an end would make it look like a whole answer
   if (response.headersSent) return void response.end(`data: ${JSON.stringify(error.body)}\n\n`)
   for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value)
   sendJson(response, error.status, error.body)
