@@ -79,9 +79,3 @@ EXPORT(itera_model_info) double wasm_model_info(const itera_model *model, int32_
     };
     return which >= 0 && (size_t)which < sizeof values / sizeof values[0] ? values[which] : -1.0;
 }
-
-/* Two numbers of 32 bits that tell this model from others. */
-EXPORT(itera_model_identity) void wasm_model_identity(const itera_model *model, uint64_t *out)
-{
-    *out = itera_model_identity(model);
-}
