@@ -76,6 +76,9 @@ void itera_model_get_info(const itera_model *model, itera_model_info *info);
 itera_status itera_session_create(itera_session **out, itera_model *model, uint32_t context, itera_error *error);
 void itera_session_free(itera_session *session); /* NULL is allowed */
 void itera_session_reset(itera_session *session); /* as new */
+/* Makes room for `context` positions, which means what it does above; never less than there was. What was fed stays,
+ * and marks stay good. ITERA_ERR_MEMORY: the session is as before. */
+itera_status itera_session_reserve(itera_session *session, uint32_t context, itera_error *error);
 /* Makes `to` continue where `from` is. ITERA_ERR_SNAPSHOT unless both are of one model, ITERA_ERR_CONTEXT_FULL where
  * `to` has no room for from's positions; `to` then stays as it was. */
 itera_status itera_session_copy(itera_session *to, const itera_session *from, itera_error *error);

@@ -22,6 +22,11 @@ EXPORT(itera_session_reset) void wasm_session_reset(itera_session *session)
     itera_session_reset(session);
 }
 
+EXPORT(itera_session_reserve) int32_t wasm_session_reserve(itera_session *session, uint32_t context)
+{
+    return wasm_report(itera_session_reserve(session, context, &wasm_last_error));
+}
+
 EXPORT(itera_session_copy) int32_t wasm_session_copy(itera_session *to, const itera_session *from)
 {
     return wasm_report(itera_session_copy(to, from, &wasm_last_error));

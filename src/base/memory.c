@@ -41,12 +41,12 @@ void *itera_memory_zeroed(uint64_t count, size_t element_bytes)
     return granted() ? calloc(count > 0 ? (size_t)count : 1, element_bytes) : NULL;
 }
 
-void *itera_memory_resize(void *block, size_t bytes)
+void *itera_memory_resize(void *block, uint64_t bytes)
 {
-    if (!granted()) {
+    if (bytes > LARGEST || !granted()) {
         return NULL;
     }
-    return realloc(block, bytes > 0 ? bytes : 1); /* realloc(p, 0) may free p */
+    return realloc(block, bytes > 0 ? (size_t)bytes : 1); /* realloc(p, 0) may free p */
 }
 
 void *itera_memory_grow(void *array, size_t *capacity, size_t count, size_t element_bytes)

@@ -11,7 +11,7 @@ void *itera_memory_alloc(uint64_t bytes);
 void *itera_memory_zeroed(uint64_t count, size_t element_bytes);
 
 /* As realloc: NULL on failure, and the old block stays valid. Blocks are freed with free(). */
-void *itera_memory_resize(void *block, size_t bytes);
+void *itera_memory_resize(void *block, uint64_t bytes);
 
 /* Makes room for `count` elements in a growing array, at least doubling its capacity so that appending
  * stays linear. Returns the array, perhaps moved, and updates *capacity (in elements); or NULL when out of

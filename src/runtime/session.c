@@ -68,6 +68,32 @@ void itera_session_reset(itera_session *session)
     }
 }
 
+itera_status itera_session_reserve(itera_session *session, uint32_t context, itera_error *error)
+{
+    const itera_model *model = session->model;
+    const uint64_t before = session->context, after = choose_context(model, context);
+    if (after <= before) {
+        return ITERA_OK;
+    }
+    const bool fits = after <= UINT64_MAX / sizeof(float) / model->cache_floats;
+    float *cache = fits ? itera_memory_resize(session->cache, model->cache_floats * after * sizeof(float)) : NULL;
+    if (cache == NULL) {
+        return itera_fail(error, ITERA_ERR_MEMORY, "not enough memory for a KV cache of %llu positions",
+                          (unsigned long long)after);
+    }
+    /* The rows of a block move away from the beginning, so those of the last block go first. */
+    size_t width_before = (size_t)model->cache_floats;
+    for (uint32_t i = model->graph.residual_count; i-- > 0;) {
+        const size_t width = (size_t)model->graph.residuals[i].block->cache_floats;
+        width_before -= width;
+        memmove(cache + width_before * (size_t)after, cache + width_before * (size_t)before,
+                (size_t)session->position * width * sizeof(float));
+    }
+    session->cache = cache;
+    session->context = after;
+    return ITERA_OK;
+}
+
 itera_status itera_session_copy(itera_session *to, const itera_session *from, itera_error *error)
 {
     const itera_model *model = from->model;

@@ -220,6 +220,46 @@ TEST(a_copied_session_continues_where_the_other_is)
     itera_model_free(model);
 }
 
+TEST(a_session_that_is_given_more_room_goes_on_as_if_it_had_it)
+{
+    itera_error error;
+    itera_model *model =
+        golden_model(path_of("granitehybrid-moe-f32", "model.gguf"), itera_kernels_best(), GOLDEN_WHOLE, 0);
+    int32_t *tokens = tokens_of("granitehybrid-moe-f32");
+    itera_session *large, *grown;
+    CHECK_INT(itera_session_create(&large, model, 100, &error), ITERA_OK);
+    CHECK_INT(itera_session_create(&grown, model, 1, &error), ITERA_OK);
+    CHECK_INT(itera_session_feed(large, tokens, 60, NULL, &error), ITERA_OK);
+    for (int at = 0; at < 60; at += 10) {
+        CHECK_INT(itera_session_feed(grown, tokens + at, 10, NULL, &error), ITERA_ERR_CONTEXT_FULL);
+        itera_memory_fail_after(0);
+        CHECK_INT(itera_session_reserve(grown, (uint32_t)at + 10, &error), ITERA_ERR_MEMORY);
+        itera_memory_fail_after(-1);
+        CHECK_INT(itera_session_reserve(grown, (uint32_t)at + 10, &error), ITERA_OK);
+        CHECK_INT(itera_session_reserve(grown, 1, &error), ITERA_OK); /* never less */
+        CHECK_INT(itera_session_feed(grown, tokens + at, 10, NULL, &error), ITERA_OK);
+    }
+    CHECK_INT(itera_session_position(grown), 60);
+    CHECK(memcmp(itera_session_logits(large), itera_session_logits(grown), V * sizeof(float)) == 0);
+    /* A mark from before holds no rows: they moved along. */
+    uint8_t *mark = malloc((size_t)itera_session_mark_size(grown));
+    itera_session_mark(grown, mark);
+    CHECK_INT(itera_session_reserve(grown, 100, &error), ITERA_OK);
+    float first[V];
+    CHECK_INT(itera_session_feed(grown, tokens, 4, NULL, &error), ITERA_OK);
+    memcpy(first, itera_session_logits(grown), sizeof first);
+    CHECK_INT(itera_session_rewind(grown, mark, &error), ITERA_OK);
+    CHECK_INT(itera_session_feed(grown, tokens, 4, NULL, &error), ITERA_OK);
+    CHECK(memcmp(first, itera_session_logits(grown), sizeof first) == 0);
+    CHECK_INT(itera_session_feed(large, tokens, 4, NULL, &error), ITERA_OK);
+    CHECK(memcmp(first, itera_session_logits(large), sizeof first) == 0);
+    free(mark);
+    itera_session_free(large);
+    itera_session_free(grown);
+    free(tokens);
+    itera_model_free(model);
+}
+
 TEST(a_refused_call_leaves_the_session_as_it_was)
 {
     itera_error error;
