@@ -182,7 +182,8 @@ export interface GenerateOptions {
   ignoreEndOfText?: boolean
   /** Each piece tells what happened inside the model (default false). */
   trace?: boolean
-  /** Tokens to make room for on models with attention layers; 0 or absent: as many as are needed. */
+  /** The most tokens, prompt included, on models with attention layers; 0 or absent: as many as the model was made for.
+   * Memory for them is taken as they come. A conversation keeps the number it began with. */
   contextTokens?: number
   /** Aborting ends the generation between two tokens; finishReason is then 'aborted'. */
   signal?: AbortSignal

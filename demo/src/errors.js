@@ -42,7 +42,7 @@ const WORDS = {
   },
   'context-full': {
     title: 'The text is as long as this model can follow',
-    advice: 'It has a fixed number of positions. Start a new text, or shorten this one, and go on.',
+    advice: 'It was made for texts up to this length. Start a new text, or shorten this one, and go on.',
   },
   token: {
     title: 'The text could not be given to this model',

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { before, describe, it } from 'node:test'
 
-import { IteraError } from '../../web/src/errors.js'
 import { Completer } from '../../web/src/openai/completer.js'
 import { completeOptions } from '../../web/src/options.js'
 import { openLocal } from './support/local-model.mjs'
@@ -18,6 +17,9 @@ const files = {
 const system = 'You tell short stories about animals to children, one sentence at a time, and you never scare them.'
 const say = (role, content) => ({ role, content })
 const MIB = 1 << 20
+
+/** The status of a call that found no memory. */
+const NO_MEMORY = -2
 
 for (const [name, file] of Object.entries(files)) {
   describe(`prompts of ${name}`, () => {
@@ -183,18 +185,21 @@ for (const [name, file] of Object.entries(files)) {
     it('are forgotten when memory runs out', async () => {
       const completer = new Completer(engine)
       await answer(completer, [say('system', system), say('user', 'One.')])
-      const { newSession } = engine
-      let refused = 0
-      engine.newSession = context => {
-        if (refused++) return newSession.call(engine, context)
-        throw new IteraError('memory', 'no memory')
-      }
-      try {
-        await checked(completer, [say('system', `Something else. ${system}`), say('user', 'Two.')])
-        assert.equal(completer.cache.size.sessions, 1)
-        assert.ok(refused > 1)
-      } finally {
-        delete engine.newSession
+      const { exports } = engine.wasm
+      /** @type {Record<string, number>} */
+      const faults = { itera_session_create: 0 }
+      // What grows may find no memory later, too.
+      if (engine.numbers.kvBytesPerToken) faults.itera_session_reserve = NO_MEMORY
+      for (const [fault, result] of Object.entries(faults)) {
+        let refused = 0
+        engine.wasm.exports = { ...exports, [fault]: (...args) => refused++ ? exports[fault](...args) : result }
+        try {
+          await checked(completer, [say('system', `Something else for ${fault}. ${system}`), say('user', 'Two.')])
+          assert.equal(completer.cache.size.sessions, 1)
+          assert.ok(refused > 1)
+        } finally {
+          engine.wasm.exports = exports
+        }
       }
     })
 

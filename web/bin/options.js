@@ -38,7 +38,7 @@ export const samplingUsage = `
   --repetition-penalty R  --presence-penalty P  --frequency-penalty F   against repetition (1, 0, 0)
   --seed N                  the same seed gives the same text
   --stop TEXT               stop there; may be given several times
-  --context N               room to make for tokens on models with attention`.trim()
+  --context N               most tokens, prompt included, on models with attention (as many as they were made for)`.trim()
 
 /** What the library calls them. @type {Record<string, string>} */
 const libraryNames = {

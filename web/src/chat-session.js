@@ -384,7 +384,7 @@ export class ChatSession {
       checkpointBytes: limits.checkpointBytes ?? saved.checkpointBytes,
     })
     try {
-      session.#session.restore(state)
+      session.#session.restore(state, tokens.length)
       if (session.#session.position !== tokens.length) {
         throw new IteraError('snapshot', 'the saved state has not read the tokens beside it')
       }

@@ -4,7 +4,7 @@ import { IteraError } from './errors.js'
 import { checkTokens } from './evaluate.js'
 import { generate } from './generate.js'
 import { loadModel } from './loader.js'
-import { Session } from './session.js'
+import { Session, withRelief } from './session.js'
 import { toolForm } from './openai/tools.js'
 import { progressReport } from './progress.js'
 import { Room } from './room.js'
@@ -36,6 +36,9 @@ const Info = Object.freeze({
   vocabulary: 0, layers: 1, width: 2, contextLength: 3, weightBytes: 4, parameters: 5, activeParameters: 6,
   embeddingParameters: 7, stateBytes: 8, kvBytesPerToken: 9, scratchBytes: 10, flopsPerToken: 11, batch: 12,
 })
+
+/** Where a model states no length, as many as the core can count. */
+const MOST_POSITIONS = 2 ** 32 - 1
 
 /** Header arrays that the tokenizer turns into its own tables. */
 const TOKENIZER_ARRAYS = ['tokens', 'merges', 'scores', 'token_type'].map(name => `tokenizer.ggml.${name}`)
@@ -69,6 +72,8 @@ export class Engine {
   #chats = new Map()
   /** For conversations to be saved in. */
   room = new Room()
+  /** Each frees what is only kept for later, when memory runs out; false: there was nothing. @type {(() => boolean)[]} */
+  relievers = [() => this.#dropIdle()]
 
   /** @param {Wasm} wasm */
   constructor(wasm) {
@@ -215,7 +220,7 @@ export class Engine {
    */
   async generate({ prompt, options }, { signal, emit }) {
     const tokens = this.encode(prompt, { special: options.parseSpecial })
-    const session = this.#takeSession(this.contextFor(tokens.length, options))
+    const session = this.#takeSession(options.contextTokens)
     try {
       return await generate({
         engine: this, session, prompt: tokens, history: new Int32Array(0), options, signal,
@@ -360,35 +365,45 @@ export class Engine {
   }
 
   /**
-   * Positions the KV cache needs for this generation; without a cache nothing has to be known beforehand.
+   * A session whose KV cache, where the model has one, grows as it fills.
    *
-   * @param {number} promptTokens
-   * @param {GenerationOptions} options
+   * @param {number} contextTokens  the most tokens; 0: as many as the model was made for
    */
-  contextFor(promptTokens, { contextTokens, maxTokens }) {
-    if (contextTokens || !this.numbers.kvBytesPerToken || maxTokens === Infinity) return contextTokens
-    const { contextLength } = this.numbers
-    return Math.min(promptTokens + maxTokens, contextLength || Infinity)
+  newSession(contextTokens) {
+    const { kvBytesPerToken: bytes, batch } = this.numbers
+    const relieve = () => this.relievers.map(free => free()).includes(true)
+    const growth = bytes ? { limit: this.#limitFor(contextTokens), bytes, relieve } : null
+    return withRelief(relieve, () => new Session(this.wasm, this.model, 1, batch, growth))
   }
 
-  /** @param {number} context */
-  newSession(context) { return new Session(this.wasm, this.model, context, this.numbers.batch) }
+  /** @param {number} contextTokens */
+  #limitFor(contextTokens) {
+    const { kvBytesPerToken, contextLength } = this.numbers
+    return kvBytesPerToken ? contextTokens || contextLength || MOST_POSITIONS : 0
+  }
 
-  /** @param {number} context */
-  #takeSession(context) {
+  /** @param {number} contextTokens */
+  #takeSession(contextTokens) {
     const idle = this.#idle
-    this.#idle = null
-    if (idle && (idle.context === context || !this.numbers.kvBytesPerToken)) {
-      idle.reset()
-      return idle
+    if (idle?.limit !== this.#limitFor(contextTokens)) {
+      this.#dropIdle()
+      return this.newSession(contextTokens)
     }
-    idle?.free()
-    return this.newSession(context)
+    this.#idle = null
+    idle.reset()
+    return idle
   }
 
   /** @param {Session} session */
   #giveSession(session) {
-    this.#idle?.free()
+    this.#dropIdle()
     this.#idle = session
+  }
+
+  #dropIdle() {
+    const idle = this.#idle
+    this.#idle = null
+    idle?.free()
+    return idle !== null
   }
 }

@@ -28,6 +28,12 @@ import { StopStrings } from './stop-strings.js'
  * @property {boolean} [special]  special tokens are part of the text
  */
 
+/** Tokens of an answer for which room is made with the prompt: a client may allow millions and read one. */
+const LIKELY_TOKENS = 1024
+
+/** How long an answer may well be. @param {GenerationOptions} options */
+export const likelyTokens = ({ maxTokens }) => Math.min(maxTokens, LIKELY_TOKENS)
+
 /**
  * @param {Job} job
  * @returns {Promise<Stats>}
@@ -76,8 +82,9 @@ export async function generate(job) {
  * @param {Job} job
  * @returns {Promise<boolean>} false when aborted before the end
  */
-async function readPrompt({ session, prompt, history, signal, onFed, cuts }) {
+async function readPrompt({ session, prompt, history, options, signal, onFed, cuts }) {
   try {
+    session.makeRoom(prompt.length, likelyTokens(options))
     return await session.prefill(prompt, signal, onFed, cuts)
   } catch (error) {
     if (!(error instanceof IteraError) || error.code !== 'context-full') throw error

@@ -4,8 +4,17 @@
  * Prompts are fed in pieces, with a turn of the event loop between them, so that an abort is seen soon
  * even while a long prompt is read.
  *
+ * The KV cache of a model with attention grows as it fills, by doubling: what a text will come to is not known before,
+ * and the engine's memory does not shrink. Growing changes no result.
+ *
  * @typedef {import('./wasm.js').Wasm} Wasm
+ *
+ * @typedef {object} Growth  of a KV cache
+ * @property {number} limit  the most positions
+ * @property {number} bytes  of one
+ * @property {() => boolean} relieve  frees what is only kept for later; false: there is nothing
  */
+import { IteraError } from './errors.js'
 import { breathe } from './platform.js'
 
 /**
@@ -19,24 +28,34 @@ const forms = Object.freeze({ f32: 0, f16: 1 })
 const LARGEST_PIECE = 512
 const PIECE_MS = 60
 
+/** What a KV cache holds at least: the first turns of a conversation need not move it. */
+const LEAST_ROOM = 1024
+
+/** Where there is no memory for twice as many positions, there may be for so many more than are needed. */
+const SMALL_STEP = 256
+
 /** As the core cuts them: ITERA_SNAPSHOT_PIECE. */
 const SAVE_PIECE = 1 << 20
 
 export class Session {
   #wasm
   #firstPiece
+  #growth
+  /** Positions that the KV cache holds. */
+  #room
 
   /**
    * @param {Wasm} wasm
    * @param {number} model
    * @param {number} [context]  tokens the KV cache holds; 0 leaves it to the model, pure state-space models ignore it
    * @param {number} [batch]  tokens that the core takes through its layers at once: smaller pieces would be slower
+   * @param {Growth | null} [growth]  null: none
    */
-  constructor(wasm, model, context = 0, batch = LARGEST_PIECE) {
+  constructor(wasm, model, context = 0, batch = LARGEST_PIECE, growth = null) {
     this.#wasm = wasm
     this.#firstPiece = batch
-    /** Tokens there is room for, as asked. */
-    this.context = context
+    this.#growth = growth
+    this.#room = context
     this.handle = wasm.checkHandle(wasm.exports.itera_session_create(model, context))
   }
 
@@ -45,6 +64,60 @@ export class Session {
   get bytes() { return this.#wasm.exports.itera_session_bytes(this.handle) }
 
   reset() { this.#wasm.exports.itera_session_reset(this.handle) }
+
+  /** What bounds the growth of the cache; 0 where nothing grows. */
+  get limit() { return this.#growth?.limit ?? 0 }
+
+  /**
+   * Lets the KV cache hold more tokens: `context-full` where they are too many, `memory` where there is none; the
+   * session is then as before.
+   *
+   * @param {number} tokens
+   * @param {number} [likely]  tokens after them, for which room is made at once where that can be
+   */
+  makeRoom(tokens, likely = 0) {
+    const growth = this.#growth
+    if (!growth) return
+    const { position } = this
+    if (position + tokens > growth.limit) {
+      throw new IteraError('context-full',
+        `${tokens} more tokens after ${position} exceed the context of ${growth.limit}`)
+    }
+    this.#hold(position + tokens, likely)
+  }
+
+  /** Bytes that `makeRoom` would take. @param {number} tokens @param {number} likely */
+  roomBytes(tokens, likely) {
+    const needed = this.position + tokens
+    if (!this.#growth || needed > this.limit) return 0
+    return (this.#roomFor(needed + likely) - this.#room) * this.#growth.bytes
+  }
+
+  /** @param {number} positions */
+  #roomFor(positions) {
+    if (positions <= this.#room) return this.#room
+    const wanted = Math.max(LEAST_ROOM, 2 ** Math.ceil(Math.log2(positions)))
+    return Math.max(this.#room, Math.min(wanted, this.limit))
+  }
+
+  /** @param {number} positions  within the limit @param {number} [likely] */
+  #hold(positions, likely = 0) {
+    const room = this.#roomFor(positions + likely)
+    if (!this.#growth || room === this.#room) return
+    const reserve = (/** @type {number} */ size) => {
+      this.#wasm.check(this.#wasm.exports.itera_session_reserve(this.handle, size))
+      this.#room = size
+    }
+    // What is only likely is worth nothing that others keep, and no failure.
+    const needed = positions > this.#room
+    try {
+      if (needed) withRelief(this.#growth.relieve, () => reserve(room))
+      else reserve(room)
+    } catch (error) {
+      if (!isMemoryError(error)) throw error
+      if (needed) reserve(Math.min(positions + SMALL_STEP, room))
+    }
+  }
 
   free() {
     if (this.handle) this.#wasm.exports.itera_session_free(this.handle)
@@ -57,6 +130,7 @@ export class Session {
    * @param {ArrayLike<number>} tokens
    */
   feed(tokens) {
+    this.makeRoom(tokens.length)
     const pointer = this.#wasm.stageTokens(tokens)
     this.#wasm.check(this.#wasm.exports.itera_session_feed(this.handle, pointer, tokens.length))
     this.#wasm.fedTokens += tokens.length
@@ -72,6 +146,7 @@ export class Session {
    * @returns {Promise<boolean>} false when aborted before the end
    */
   async prefill(tokens, signal, onFed, cuts = []) {
+    this.makeRoom(tokens.length)
     let size = this.#firstPiece
     for (let start = 0, end = 0; start < tokens.length; start = end) {
       if (start > 0) await breathe()
@@ -93,6 +168,7 @@ export class Session {
    * @param {Float32Array} out  [tokens, vocabulary]
    */
   feedAll(tokens, out) {
+    this.makeRoom(tokens.length)
     const wasm = this.#wasm
     const pointer = wasm.stageTokens(tokens, out.length * 4)
     const logits = pointer + tokens.length * 4
@@ -110,6 +186,7 @@ export class Session {
   score(tokens) {
     const wasm = this.#wasm
     const count = Math.max(tokens.length - 1, 0)
+    this.makeRoom(count)
     const pointer = wasm.stageTokens(tokens, count * 4)
     const out = pointer + tokens.length * 4
     wasm.check(wasm.exports.itera_session_score(this.handle, pointer, tokens.length, out))
@@ -140,7 +217,10 @@ export class Session {
   }
 
   /** Makes this session continue where another of the same model is. @param {Session} other */
-  copy(other) { this.#wasm.check(this.#wasm.exports.itera_session_copy(this.handle, other.handle)) }
+  copy(other) {
+    this.#hold(other.position)
+    this.#wasm.check(this.#wasm.exports.itera_session_copy(this.handle, other.handle))
+  }
 
   /** Bytes of a mark. */
   get markBytes() { return this.#wasm.exports.itera_session_mark_size(this.handle) }
@@ -190,9 +270,12 @@ export class Session {
    * Continues where a saved session was. Bytes that do not fit are refused and change nothing.
    *
    * @param {Uint8Array} bytes
+   * @param {number} [tokens]  that it says it has read
    */
-  restore(bytes) {
+  restore(bytes, tokens = 0) {
     const wasm = this.#wasm
+    // No position takes less than f16 does: for a lie no more room is made than for the truth.
+    if (this.#growth) this.#hold(Math.min(tokens, this.limit, Math.ceil(2 * bytes.length / this.#growth.bytes)))
     const pointer = wasm.alloc(bytes.length)
     try {
       wasm.u8(pointer, bytes.length).set(bytes)
@@ -202,3 +285,23 @@ export class Session {
     }
   }
 }
+
+/**
+ * Tries again once where memory ran out and some could be freed.
+ *
+ * @template T
+ * @param {Growth['relieve']} relieve
+ * @param {() => T} attempt
+ * @returns {T}
+ */
+export function withRelief(relieve, attempt) {
+  try {
+    return attempt()
+  } catch (error) {
+    if (!isMemoryError(error) || !relieve()) throw error
+    return attempt()
+  }
+}
+
+/** @param {unknown} error */
+const isMemoryError = error => error instanceof IteraError && error.code === 'memory'

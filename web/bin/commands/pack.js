@@ -14,7 +14,7 @@ model.chat({ pack }), so that a long system message costs nothing when a convers
   --system FILE             the message; - is standard input
   -o, --output FILE
   --form FORM               f32, or f16 for half the size, each number off by at most a 2048th of itself (f32)
-  --context N               room to make for tokens on models with attention
+  --context N               most tokens to read, on models with attention (as many as they were made for)
   --simd VARIANT            scalar, simd128 or relaxed; otherwise the fastest that can run
   ${threadsUsage}
   --json                    { output, bytes, tokens, form, simd }`

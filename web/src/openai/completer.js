@@ -23,7 +23,7 @@
  * @typedef {{ choice: number, finish: Stats['finishReason'], tokens: number }} ChoiceEnd
  */
 import { checkTokens } from '../evaluate.js'
-import { generate } from '../generate.js'
+import { generate, likelyTokens } from '../generate.js'
 import { Grammars } from '../grammar.js'
 import { PrefixCache } from './prefix-cache.js'
 
@@ -59,7 +59,7 @@ export class Completer {
     try {
       found = this.#cache.take({
         tokens, rendered, opening: this.#opening(request.prompt, tokens), limit: request.cacheBytes,
-        context: this.#engine.contextFor(tokens.length, options),
+        likely: likelyTokens(options),
       })
       /** @type {Stats | null} */
       let all = null

@@ -26,9 +26,6 @@ const MOST_PLACES = 8
 /** Sessions, however small they are: each is compared with every prompt. */
 const MOST_SESSIONS = 128
 
-/** The least room of a KV cache, so that a conversation's next turns fit without a copy. */
-const LEAST_CONTEXT = 1024
-
 /** One session kept, with all it has read. */
 class Kept {
   /** @type {number[]} */
@@ -64,6 +61,7 @@ export class PrefixCache {
   /** @param {Engine} engine */
   constructor(engine) {
     this.#engine = engine
+    engine.relievers.push(() => this.#freeIdle())
   }
 
   get size() { return { sessions: this.#kept.size, bytes: this.#bytes() } }
@@ -75,19 +73,20 @@ export class PrefixCache {
    * @param {Int32Array} wanted.tokens
    * @param {string | null} wanted.rendered  of a conversation: its text
    * @param {() => number} wanted.opening  how many tokens a system message takes
-   * @param {number} wanted.context  positions needed
+   * @param {number} wanted.likely  tokens of an answer to make room for
    * @param {number} wanted.limit  bytes
    * @returns {Lease}
    */
-  take({ tokens, rendered, opening, context, limit }) {
+  take({ tokens, rendered, opening, likely, limit }) {
     this.#limit = limit
-    const room = this.#roomFor(context)
     const best = this.#find(tokens, rendered)
     const system = best.kept ? 0 : opening()
-    const kept = best.kept ? this.#goTo(best, room) : this.#add(room)
+    const kept = best.kept ? this.#goTo(best) : this.#add()
     kept.busy = true
     kept.used = ++this.#clock
     const rest = best.rest ?? tokens.subarray(kept.tokens.length)
+    // Before its KV cache grows: the engine's memory does not shrink.
+    this.#shrink(kept.session.roomBytes(rest.length, likely), kept)
     // Where this prompt leaves an earlier one, the next may do so too; and where a system message ends.
     const cuts = [best.shared, system].map(at => at - kept.tokens.length)
       .filter(at => at >= SHORTEST && at < rest.length).sort((a, b) => a - b)
@@ -138,14 +137,12 @@ export class PrefixCache {
 
   /**
    * @param {{ kept: Kept | null, place: Place | null }} best
-   * @param {number} room
    * @returns {Kept}
    */
-  #goTo({ kept: from, place }, room) {
+  #goTo({ kept: from, place }) {
     const kept = /** @type {Kept} */ (from)
     if (!place) {
       this.#mark(kept)
-      if (room > kept.session.context) this.#grow(kept, room)
       return kept
     }
     // Going back would lose what comes after: better in a copy, unless there is no room for one.
@@ -156,10 +153,9 @@ export class PrefixCache {
       kept.places = kept.places.filter(({ position }) => position <= place.position)
       kept.tokens.length = place.position
       kept.words = null
-      if (room > kept.session.context) this.#grow(kept, room)
       return kept
     }
-    const twin = new Kept(this.#copyOf(kept.session, Math.max(room, kept.session.context)))
+    const twin = new Kept(this.#copyOf(kept))
     twin.session.rewind(place.mark.pointer)
     twin.tokens = kept.tokens.slice(0, place.position)
     twin.places = kept.places.filter(({ position }) => position <= place.position)
@@ -168,56 +164,35 @@ export class PrefixCache {
     return twin
   }
 
-  /** @param {number} room */
-  #add(room) {
-    const kept = new Kept(this.#newSession(room))
+  #add() {
+    const kept = new Kept(this.#engine.newSession(0))
     this.#kept.add(kept)
-    this.#shrink(0, kept)
     return kept
   }
 
-  /** @param {Kept} kept @param {number} room */
-  #grow(kept, room) {
-    const larger = this.#copyOf(kept.session, room)
-    kept.session.free()
-    kept.session = larger
-  }
-
-  /** @param {Session} session @param {number} room */
-  #copyOf(session, room) {
-    const copy = this.#newSession(room, session)
+  /** @param {Kept} kept */
+  #copyOf(kept) {
+    const { busy } = kept
+    kept.busy = true                                    // not to be freed for its own copy
+    /** @type {Session | null} */
+    let copy = null
     try {
-      copy.copy(session)
+      copy = this.#engine.newSession(0)
+      copy.copy(kept.session)
+      return copy
     } catch (error) {
-      copy.free()
+      copy?.free()
       throw error
-    }
-    return copy
-  }
-
-  /**
-   * Out of memory, what is kept is the first to give back.
-   *
-   * @param {number} room
-   * @param {Session} [needed]  not this one
-   */
-  #newSession(room, needed) {
-    try {
-      return this.#engine.newSession(room)
-    } catch (error) {
-      const idle = [...this.#kept].filter(kept => !kept.busy && kept.session !== needed)
-      if (/** @type {any} */ (error)?.code !== 'memory' || !idle.length) throw error
-      for (const kept of idle) this.#free(kept)
-      return this.#engine.newSession(room)
+    } finally {
+      kept.busy = busy
     }
   }
 
-  /** Positions to make room for: some more than needed now. @param {number} context */
-  #roomFor(context) {
-    const { kvBytesPerToken, contextLength } = this.#engine.numbers
-    if (!kvBytesPerToken) return 0
-    const room = Math.max(LEAST_CONTEXT, 2 ** Math.ceil(Math.log2(Math.max(context, 1))))
-    return contextLength ? Math.min(room, contextLength) : room
+  /** Out of memory, what is kept is the first to give back. */
+  #freeIdle() {
+    const idle = [...this.#kept].filter(kept => !kept.busy)
+    for (const kept of idle) this.#free(kept)
+    return idle.length > 0
   }
 
   /** Makes the place where a session is one to come back to. @param {Kept} kept */
