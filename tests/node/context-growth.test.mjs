@@ -167,6 +167,16 @@ describe('a text longer than the KV cache began with', () => {
     })
   }
 
+  it('may begin with a pack that was made with a small context', async () => {
+    const { signal } = new AbortController()
+    const args = { messages: [{ role: 'system', content: 'word '.repeat(20) }], form: 'f32', spare: null }
+    const pack = await model.engine.pack({ ...args, limits: { contextTokens: 100, checkpointBytes: 0 } }, { signal })
+    const chat = model.chat({ ...greedy, maxTokens: 8, pack: new Blob([pack]) })
+    assert.equal((await collect(chat.send(long))).tokens.length, 8)
+    const small = model.chat({ ...greedy, maxTokens: 8, contextTokens: 200, pack: new Blob([pack]) })
+    await assert.rejects(collect(small.send(long)), { code: 'context-full' })
+  })
+
   it('goes on in small steps where there is no memory for a large one', async () => {
     const { wasm } = model.engine
     const { exports } = wasm

@@ -56,8 +56,8 @@ export class Chat {
     }
     this.#coming = 'all'
     // A pack has no wishes of its own.
-    const bytes = restore === undefined ? this.#limits.checkpointBytes : checkpointBytes
-    this.ready = this.#open(saved, { contextTokens: options.contextTokens, checkpointBytes: bytes })
+    const limits = restore === undefined ? this.#limits : { contextTokens: options.contextTokens, checkpointBytes }
+    this.ready = this.#open(saved, limits)
     this.ready.catch(() => {})                          // told to whoever waits for it, or uses the conversation
   }
 
