@@ -390,6 +390,7 @@ int main(int argc, char **argv)
     RUN(any_order_of_the_file_gives_the_same_model);
     RUN(bytes_after_the_headers_release_change_nothing);
     RUN(a_copied_session_continues_where_the_other_is);
+    RUN(a_session_that_is_given_more_room_goes_on_as_if_it_had_it);
     RUN(a_refused_call_leaves_the_session_as_it_was);
     RUN(scores_are_the_logprobs_of_the_logits);
     RUN(an_incomplete_model_makes_no_session);
