@@ -103,8 +103,8 @@ for (const browser of browsers) {
       await writeFile(file, Buffer.from(bytes))
       assert.equal(JSON.parse(Buffer.from(bytes).toString()).turns.length, 7)
 
-      await t.page.setFile(t.at('import-file'), file)
-      await t.page.waitFor(() => document.querySelectorAll('[data-testid="entry"]').length === 4)
+      await t.bringIn(file)
+      assert.equal((await list()).length, 4)
       assert.deepEqual(await t.turns(), before)
       await t.press('branch-previous', -1)
       assert.equal((await t.turns()).at(-1).branch, '1/2')
@@ -121,9 +121,7 @@ for (const browser of browsers) {
       await writeFile(file, Buffer.from(bytes))
       await t.page.reload()
       await t.settled()
-      const entries = (await list()).length
-      await t.page.setFile(t.at('import-file'), file)
-      await t.page.waitFor(count => document.querySelectorAll('[data-testid="entry"]').length > count, entries)
+      await t.bringIn(file)
       // The model here has no chat template: what two messages would be is a story, and these are six.
       assert.deepEqual((await t.turns()).map(turn => turn.text.trim()), before)
       await t.say('The end')
@@ -152,8 +150,8 @@ for (const browser of browsers) {
       await writeFile(file, JSON.stringify({ messages: [
         { role: 'system', content: 'Be brief.' }, { role: 'user', content: 'A plain question' }, { role: 'assistant', content: 'A plain answer' },
       ] }))
-      await t.page.setFile(t.at('import-file'), file)
-      await t.page.waitFor(() => document.querySelector('[aria-current="page"]')?.textContent === 'A plain question')
+      await t.bringIn(file)
+      assert.ok((await list()).includes('A plain question'))
       assert.equal((await t.turns()).length, 2)
       assert.equal(await t.page.evaluate(() => document.getElementById('system').value), 'Be brief.')
     })
@@ -162,8 +160,7 @@ for (const browser of browsers) {
       const deep = '>'.repeat(20_000)
       const file = path.join(t.folder, 'deep.json')
       await writeFile(file, JSON.stringify(['How deep?', '*So* deep', 'Deeper!', deep].map((content, i) => ({ role: i % 2 ? 'assistant' : 'user', content }))))
-      await t.page.setFile(t.at('import-file'), file)
-      await t.page.waitFor(() => document.querySelector('[aria-current="page"]')?.textContent === 'How deep?')
+      await t.bringIn(file)
       await t.page.waitFor(() => document.querySelector('.turn.assistant .words em') !== null)
       assert.deepEqual((await t.turns()).map(turn => turn.text.trim()), ['How deep?', 'So deep', 'Deeper!', deep])
       assert.equal(await t.hidden('notice'), true)

@@ -106,6 +106,15 @@ export function handsOf(page) {
       await hands.fill('message', text)
       await hands.run(() => hands.press('send'))
     },
+    /** Brings in a conversation from a file and waits until it is the one on the page, not only in the list. */
+    async bringIn(file) {
+      const known = await page.evaluate(() => [...document.querySelectorAll('[data-testid="entry"]')].map(entry => entry.dataset.id))
+      await page.setFile(at('import-file'), file)
+      await page.waitFor(known => {
+        const shown = document.querySelector('[data-testid="entry"]:has([aria-current="page"])')
+        return shown && !known.includes(shown.dataset.id)
+      }, known)
+    },
     turns: () => page.evaluate(() => [...document.querySelectorAll('.turn')].map(turn => ({
       role: turn.classList.contains('user') ? 'user' : 'assistant',
       text: turn.querySelector('.words').textContent,
