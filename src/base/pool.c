@@ -7,13 +7,14 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "base/arena.h"
 #include "base/memory.h"
 
 #ifndef __wasm__
 #include <pthread.h>
 #endif
 
-#define LINE 64 /* bytes of a cache line: what one thread writes lies apart from what others read */
+#define LINE ITERA_ARENA_ALIGN /* bytes of a cache line: what one thread writes lies apart from what others read */
 
 /* Looks at a word before a thread goes to sleep: some tenths of a millisecond, longer than the caller needs between
  * two tasks or two tokens, much shorter than anybody would notice a busy core. A look of wasm's, which has no word
@@ -282,11 +283,12 @@ itera_status itera_pool_create(itera_pool **out, int threads, itera_error *error
     if (threads < 2 || threads > ITERA_MAX_THREADS) {
         return itera_fail(error, ITERA_ERR_ARGUMENT, "a pool has 2 to %d threads, not %d", ITERA_MAX_THREADS, threads);
     }
-    uint8_t *block = itera_memory_zeroed(1, sizeof(itera_pool) + LINE);
+    const uint64_t bytes = sizeof(itera_pool) + LINE;
+    uint8_t *block = itera_memory_zeroed(1, bytes);
     if (block == NULL) {
         return itera_fail(error, ITERA_ERR_MEMORY, "out of memory while creating threads");
     }
-    itera_pool *pool = (itera_pool *)(void *)(block + (LINE - (uintptr_t)block % LINE) % LINE);
+    itera_pool *pool = (itera_pool *)(void *)itera_arena_over(block, bytes).base;
     pool->block = block;
     pool->threads = threads;
 #ifndef __wasm__

@@ -68,6 +68,22 @@ void itera_session_reset(itera_session *session)
     }
 }
 
+/* Moves the first `positions` rows of every block from one cache to another with room for at least as many. They may
+ * begin at the same place, where rows move away from it: so those of the last block go first. */
+static void move_cache_rows(const itera_model *model, float *to, uint64_t to_context, const float *from,
+                            uint64_t from_context, uint64_t positions)
+{
+    size_t width_before = (size_t)model->cache_floats;
+    for (uint32_t i = model->graph.residual_count; i-- > 0;) {
+        const size_t width = (size_t)model->graph.residuals[i].block->cache_floats;
+        width_before -= width;
+        if (width > 0) {
+            memmove(to + width_before * (size_t)to_context, from + width_before * (size_t)from_context,
+                    (size_t)positions * width * sizeof(float));
+        }
+    }
+}
+
 itera_status itera_session_reserve(itera_session *session, uint32_t context, itera_error *error)
 {
     const itera_model *model = session->model;
@@ -81,14 +97,7 @@ itera_status itera_session_reserve(itera_session *session, uint32_t context, ite
         return itera_fail(error, ITERA_ERR_MEMORY, "not enough memory for a KV cache of %llu positions",
                           (unsigned long long)after);
     }
-    /* The rows of a block move away from the beginning, so those of the last block go first. */
-    size_t width_before = (size_t)model->cache_floats;
-    for (uint32_t i = model->graph.residual_count; i-- > 0;) {
-        const size_t width = (size_t)model->graph.residuals[i].block->cache_floats;
-        width_before -= width;
-        memmove(cache + width_before * (size_t)after, cache + width_before * (size_t)before,
-                (size_t)session->position * width * sizeof(float));
-    }
+    move_cache_rows(model, cache, after, cache, before, session->position);
     session->cache = cache;
     session->context = after;
     return ITERA_OK;
@@ -105,13 +114,7 @@ itera_status itera_session_copy(itera_session *to, const itera_session *from, it
     }
     memcpy(to->state, from->state, (size_t)model->state_floats * sizeof(float));
     memcpy(to->logits, from->logits, model->graph.V * sizeof(float));
-    size_t to_offset = 0, from_offset = 0;
-    for (uint32_t i = 0; i < model->graph.residual_count; i++) {
-        size_t width = (size_t)model->graph.residuals[i].block->cache_floats;
-        memcpy(to->cache + to_offset, from->cache + from_offset, (size_t)from->position * width * sizeof(float));
-        to_offset += width * (size_t)to->context;
-        from_offset += width * (size_t)from->context;
-    }
+    move_cache_rows(model, to->cache, to->context, from->cache, from->context, from->position);
     to->position = from->position;
     return ITERA_OK;
 }
