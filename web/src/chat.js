@@ -1,6 +1,7 @@
 import { IteraError } from './errors.js'
-import { checkMessages, checkSignal, completeOptions, givenOptions } from './options.js'
+import { checkMessages, completeOptions, givenOptions } from './options.js'
 import { Request } from './protocol.js'
+import { checkSignal, controllerFor } from './signal.js'
 import { describeSource } from './source.js'
 
 /**
@@ -223,12 +224,10 @@ export class Chat {
     }
     let answer = ''
     let failed = false
-    const stop = this.#answering = new AbortController()
-    const abort = () => stop.abort()                    // AbortSignal.any() is not everywhere yet
-    if (signal?.aborted) abort()
-    signal?.addEventListener('abort', abort)
+    const { controller, release } = controllerFor(signal)
+    this.#answering = controller
     try {
-      const pieces = this.#model.stream(Request.chat, args, stop.signal)
+      const pieces = this.#model.stream(Request.chat, args, controller.signal)
       const stats = yield * collect(pieces, piece => { answer += piece.text })
       this.#checkAlive()
       return stats
@@ -237,7 +236,7 @@ export class Chat {
       throw error
     } finally {
       this.#answering = null
-      signal?.removeEventListener('abort', abort)
+      release()
       if (!failed && this.#messages === before) this.#messages = [...messages, { role: 'assistant', content: answer }]
     }
   }

@@ -1,8 +1,9 @@
 import { Chat, checkForm } from './chat.js'
 import { IteraError } from './errors.js'
 import { createOpenAI } from './openai/index.js'
-import { checkMessages, checkSignal, completeOptions, givenOptions } from './options.js'
+import { checkMessages, completeOptions, givenOptions } from './options.js'
 import { Request } from './protocol.js'
+import { checkSignal } from './signal.js'
 
 /**
  * A loaded model, on the main thread: a thin face over the worker that holds it.

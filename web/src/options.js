@@ -65,14 +65,6 @@ export function givenOptions(options) {
   throw new IteraError('argument', `options must be an object; got ${String(options)}`)
 }
 
-/** @param {unknown} signal */
-export function checkSignal(signal) {
-  if (signal === undefined || signal === null) return
-  const { aborted, addEventListener } = /** @type {Partial<AbortSignal>} */ (signal)
-  if (typeof aborted === 'boolean' && typeof addEventListener === 'function') return
-  throw new IteraError('argument', 'signal must be an AbortSignal')
-}
-
 /**
  * @param {unknown} messages
  * @returns {asserts messages is import('../types.d.ts').ChatMessage[]}

@@ -1,4 +1,5 @@
 import { IteraError } from '../errors.js'
+import { controllerFor } from '../signal.js'
 import {
   canTell, contentLength, contentRange, isPassing, isVersioned, retryAfter, sameVersion, strongVersion, unsatisfiedTotal,
   versionOf,
@@ -206,15 +207,13 @@ export class RemoteFile {
   async #ask(at, end) {
     const { signal, kept, patience: { stallTimeout } } = this.#options
     if (signal.aborted) throw new IteraError('aborted', 'loading was aborted')
-    const connection = new AbortController()
-    const abort = () => connection.abort()
-    signal.addEventListener('abort', abort)
+    const { controller: connection, release } = controllerFor(signal)
     const close = () => {
-      signal.removeEventListener('abort', abort)
+      release()
       connection.abort()
     }
     const began = performance.now()
-    const timer = setTimeout(abort, stallTimeout)
+    const timer = setTimeout(() => connection.abort(), stallTimeout)
     try {
       const headers = this.#headers(at, end)
       const response = await fetch(this.#url, {

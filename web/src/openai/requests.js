@@ -10,10 +10,11 @@
 import { IteraError } from '../errors.js'
 import { findGrammarLibrary } from '../grammar-library.js'
 import { Request } from '../protocol.js'
+import { controllerFor } from '../signal.js'
 import { chatChunks, chatCompletion } from './chat.js'
 import { completion, completionChunks } from './completions.js'
 import { bad, chatParams, checkBody, completionParams } from './params.js'
-import { controllerFor, CompletionStream } from './stream.js'
+import { CompletionStream } from './stream.js'
 import { randomId, toolGrammar } from './tools.js'
 
 /**

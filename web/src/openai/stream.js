@@ -43,16 +43,3 @@ export class CompletionStream {
     })
   }
 }
-
-/**
- * A controller of one request that also obeys the caller's signal.
- *
- * @param {AbortSignal | null} [signal]
- */
-export function controllerFor(signal) {
-  const controller = new AbortController()
-  const abort = () => controller.abort()
-  if (signal?.aborted) abort()
-  else signal?.addEventListener('abort', abort, { once: true })
-  return { controller, release: () => signal?.removeEventListener('abort', abort) }
-}
