@@ -7,16 +7,13 @@ import { generate } from '../../web/src/generate.js'
 import { Completer } from '../../web/src/openai/completer.js'
 import { completeOptions } from '../../web/src/options.js'
 import { Session } from '../../web/src/session.js'
-import { collect, openLocal } from './support/local-model.mjs'
+import { collect, NO_MEMORY, openLocal, withExport } from './support/local-model.mjs'
 
 const hybrid = '../golden/llama.cpp/granitehybrid-moe-f32/model.gguf'
 const open = file => openLocal(readFileSync(new URL(file, import.meta.url)), 'simd128')
 const greedy = { temperature: 0, ignoreEndOfText: true }
 const long = 'word '.repeat(700)
 const MIB = 1 << 20
-
-/** The status of a call that found no memory. */
-const NO_MEMORY = -2
 
 describe('a text longer than the KV cache began with', () => {
   /** @type {any} */
@@ -38,17 +35,8 @@ describe('a text longer than the KV cache began with', () => {
   }
 
   /** No memory for a larger cache while `work` is done, once it has grown `times` times. */
-  async function withoutMemory(times, work) {
-    const { wasm } = model.engine
-    const { exports } = wasm
-    const { itera_session_reserve: reserve } = exports
-    wasm.exports = { ...exports, itera_session_reserve: (...args) => times-- > 0 ? reserve(...args) : NO_MEMORY }
-    try {
-      return await work()
-    } finally {
-      wasm.exports = exports
-    }
-  }
+  const withoutMemory = (times, work) => withExport(model.engine.wasm, 'itera_session_reserve',
+    (reserve, ...args) => times-- > 0 ? reserve(...args) : NO_MEMORY, work)
 
   /** That the state is that of its tokens read into a cache as large from the beginning. */
   function checkState(id) {
@@ -178,35 +166,31 @@ describe('a text longer than the KV cache began with', () => {
   })
 
   it('goes on in small steps where there is no memory for a large one', async () => {
-    const { wasm } = model.engine
-    const { exports } = wasm
     const sizes = []
-    wasm.exports = { ...exports, itera_session_reserve: (session, size) => {
+    const grow = (reserve, session, size) => {
       sizes.push(size)
-      return size > 1500 ? NO_MEMORY : exports.itera_session_reserve(session, size)
-    } }
+      return size > 1500 ? NO_MEMORY : reserve(session, size)
+    }
     const session = model.engine.newSession(0)
-    try {
+    await withExport(model.engine.wasm, 'itera_session_reserve', grow, async () => {
       for (const count of [1000, 100, 100]) await session.prefill(Int32Array.from(tokensOf(count)))
       assert.deepEqual([...new Set(sizes)], [1024, 2048, 1356])
       assert.throws(() => session.makeRoom(1000), { code: 'memory' })
       assert.equal(session.position, 1200)
-    } finally {
-      wasm.exports = exports
-      session.free()
-    }
+    })
+    session.free()
   })
 })
 
 describe('a model without attention', () => {
   it('has nothing that grows', async () => {
     const { engine } = await open('../../models/story-boot-q8_0.gguf')
-    const { exports } = engine.wasm
-    engine.wasm.exports = { ...exports, itera_session_reserve: () => assert.fail('there is no cache') }
-    const session = engine.newSession(100)
-    await session.prefill(new Int32Array(300))
-    assert.equal(session.position, 300)
-    assert.equal(session.limit, 0)
-    assert.equal(session.bytes, engine.numbers.stateBytes)
+    await withExport(engine.wasm, 'itera_session_reserve', () => assert.fail('there is no cache'), async () => {
+      const session = engine.newSession(100)
+      await session.prefill(new Int32Array(300))
+      assert.equal(session.position, 300)
+      assert.equal(session.limit, 0)
+      assert.equal(session.bytes, engine.numbers.stateBytes)
+    })
   })
 })

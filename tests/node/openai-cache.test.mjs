@@ -5,7 +5,7 @@ import { before, describe, it } from 'node:test'
 
 import { Completer } from '../../web/src/openai/completer.js'
 import { completeOptions } from '../../web/src/options.js'
-import { openLocal } from './support/local-model.mjs'
+import { NO_MEMORY, openLocal, withExport } from './support/local-model.mjs'
 import { addToMetadata } from './support/rewrite-gguf.mjs'
 
 const template = '{{ bos_token }}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}' +
@@ -17,9 +17,6 @@ const files = {
 const system = 'You tell short stories about animals to children, one sentence at a time, and you never scare them.'
 const say = (role, content) => ({ role, content })
 const MIB = 1 << 20
-
-/** The status of a call that found no memory. */
-const NO_MEMORY = -2
 
 for (const [name, file] of Object.entries(files)) {
   describe(`prompts of ${name}`, () => {
@@ -185,21 +182,17 @@ for (const [name, file] of Object.entries(files)) {
     it('are forgotten when memory runs out', async () => {
       const completer = new Completer(engine)
       await answer(completer, [say('system', system), say('user', 'One.')])
-      const { exports } = engine.wasm
       /** @type {Record<string, number>} */
       const faults = { itera_session_create: 0 }
       // What grows may find no memory later, too.
       if (engine.numbers.kvBytesPerToken) faults.itera_session_reserve = NO_MEMORY
       for (const [fault, result] of Object.entries(faults)) {
         let refused = 0
-        engine.wasm.exports = { ...exports, [fault]: (...args) => refused++ ? exports[fault](...args) : result }
-        try {
+        await withExport(engine.wasm, fault, (real, ...args) => refused++ ? real(...args) : result, async () => {
           await checked(completer, [say('system', `Something else for ${fault}. ${system}`), say('user', 'Two.')])
           assert.equal(completer.cache.size.sessions, 1)
           assert.ok(refused > 1)
-        } finally {
-          engine.wasm.exports = exports
-        }
+        })
       }
     })
 

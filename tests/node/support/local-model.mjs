@@ -59,6 +59,27 @@ export async function openLocal(source, simd) {
   return model
 }
 
+/** The status of a call that found no memory. */
+export const NO_MEMORY = -2
+
+/**
+ * Does `work` while the engine's function `name` is another, which is given the real one first.
+ *
+ * @param {any} wasm
+ * @param {string} name
+ * @param {(real: any, ...args: any[]) => any} other
+ * @param {() => any} work
+ */
+export async function withExport(wasm, name, other, work) {
+  const { exports } = wasm
+  wasm.exports = { ...exports, [name]: (...args) => other(exports[name], ...args) }
+  try {
+    return await work()
+  } finally {
+    wasm.exports = exports
+  }
+}
+
 /** @param {AsyncGenerator<any, any, void>} pieces */
 export async function collect(pieces) {
   let text = ''
