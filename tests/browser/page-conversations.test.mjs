@@ -150,8 +150,7 @@ for (const browser of browsers) {
       await writeFile(file, JSON.stringify({ messages: [
         { role: 'system', content: 'Be brief.' }, { role: 'user', content: 'A plain question' }, { role: 'assistant', content: 'A plain answer' },
       ] }))
-      await t.bringIn(file)
-      assert.ok((await list()).includes('A plain question'))
+      assert.equal(await t.bringIn(file), 'A plain question')
       assert.equal((await t.turns()).length, 2)
       assert.equal(await t.page.evaluate(() => document.getElementById('system').value), 'Be brief.')
     })
@@ -160,7 +159,7 @@ for (const browser of browsers) {
       const deep = '>'.repeat(20_000)
       const file = path.join(t.folder, 'deep.json')
       await writeFile(file, JSON.stringify(['How deep?', '*So* deep', 'Deeper!', deep].map((content, i) => ({ role: i % 2 ? 'assistant' : 'user', content }))))
-      await t.bringIn(file)
+      assert.equal(await t.bringIn(file), 'How deep?')
       await t.page.waitFor(() => document.querySelector('.turn.assistant .words em') !== null)
       assert.deepEqual((await t.turns()).map(turn => turn.text.trim()), ['How deep?', 'So deep', 'Deeper!', deep])
       assert.equal(await t.hidden('notice'), true)

@@ -115,7 +115,7 @@ for (const browser of browsers) {
     it('are answered when the last of them is a question from a file', async () => {
       const file = path.join(t.folder, 'question.json')
       await writeFile(file, JSON.stringify({ messages: [{ role: 'user', content: 'Nobody answered' }] }))
-      await t.bringIn(file)
+      assert.equal(await t.bringIn(file), 'Nobody answered')
       await t.run(() => t.press('turn-answer'))
       const [question, answer] = await t.turns()
       assert.ok(question.branch === '' && answer.role === 'assistant' && answer.text.length > 0)

@@ -172,13 +172,16 @@ describe('a text longer than the KV cache began with', () => {
       return size > 1500 ? NO_MEMORY : reserve(session, size)
     }
     const session = model.engine.newSession(0)
-    await withExport(model.engine.wasm, 'itera_session_reserve', grow, async () => {
-      for (const count of [1000, 100, 100]) await session.prefill(Int32Array.from(tokensOf(count)))
-      assert.deepEqual([...new Set(sizes)], [1024, 2048, 1356])
-      assert.throws(() => session.makeRoom(1000), { code: 'memory' })
-      assert.equal(session.position, 1200)
-    })
-    session.free()
+    try {
+      await withExport(model.engine.wasm, 'itera_session_reserve', grow, async () => {
+        for (const count of [1000, 100, 100]) await session.prefill(Int32Array.from(tokensOf(count)))
+        assert.deepEqual([...new Set(sizes)], [1024, 2048, 1356])
+        assert.throws(() => session.makeRoom(1000), { code: 'memory' })
+        assert.equal(session.position, 1200)
+      })
+    } finally {
+      session.free()
+    }
   })
 })
 

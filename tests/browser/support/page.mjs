@@ -106,7 +106,7 @@ export function handsOf(page) {
       await hands.fill('message', text)
       await hands.run(() => hands.press('send'))
     },
-    /** Brings in a conversation from a file and waits until it is the one on the page, not only in the list. */
+    /** Brings in a conversation from a file and waits until it is the one on the page, not only in the list. Gives its title. */
     async bringIn(file) {
       const known = await page.evaluate(() => [...document.querySelectorAll('[data-testid="entry"]')].map(entry => entry.dataset.id))
       await page.setFile(at('import-file'), file)
@@ -114,6 +114,7 @@ export function handsOf(page) {
         const shown = document.querySelector('[data-testid="entry"]:has([aria-current="page"])')
         return shown && !known.includes(shown.dataset.id)
       }, known)
+      return page.evaluate(() => document.querySelector('[aria-current="page"]').textContent)
     },
     turns: () => page.evaluate(() => [...document.querySelectorAll('.turn')].map(turn => ({
       role: turn.classList.contains('user') ? 'user' : 'assistant',
