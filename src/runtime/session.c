@@ -77,10 +77,8 @@ static void move_cache_rows(const itera_model *model, float *to, uint64_t to_con
     for (uint32_t i = model->graph.residual_count; i-- > 0;) {
         const size_t width = (size_t)model->graph.residuals[i].block->cache_floats;
         width_before -= width;
-        if (width > 0) {
-            memmove(to + width_before * (size_t)to_context, from + width_before * (size_t)from_context,
-                    (size_t)positions * width * sizeof(float));
-        }
+        memmove(to + width_before * (size_t)to_context, from + width_before * (size_t)from_context,
+                (size_t)positions * width * sizeof(float));
     }
 }
 
