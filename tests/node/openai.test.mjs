@@ -219,6 +219,12 @@ describe('aborting', () => {
     await assert.rejects(openai.chat.completions.create(endless, { signal: AbortSignal.abort() }), { code: 'aborted' })
   })
 
+  it('takes nothing for a signal that is none', async () => {
+    for (const wrong of [null, 'fast', { signal: {} }]) {
+      await assert.rejects(openai.chat.completions.create(endless, wrong), { code: 'argument', message: /options|signal/ })
+    }
+  })
+
   it('just ends a stream, by its signal, its controller or leaving the loop', async () => {
     const aborting = new AbortController()
     for (const end of [() => aborting.abort(), stream => stream.controller.abort(), null]) {

@@ -1,7 +1,7 @@
 import { IteraError } from './errors.js'
 import { checkMessages, completeOptions, givenOptions } from './options.js'
 import { Request } from './protocol.js'
-import { checkSignal, controllerFor } from './signal.js'
+import { controllerFor } from './signal.js'
 import { describeSource } from './source.js'
 
 /**
@@ -211,7 +211,6 @@ export class Chat {
    */
   async * #answer(messages, given) {
     const { signal, ...options } = givenOptions(given)
-    checkSignal(signal)
     this.#checkIdle()
     const complete = completeOptions({ ...this.#options, ...options })
     const before = this.#messages

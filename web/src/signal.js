@@ -9,12 +9,13 @@ export function checkSignal(signal) {
 }
 
 /**
- * A controller of one piece of work that also obeys the caller's signal, until released. (AbortSignal.any() is not
- * everywhere yet.)
+ * A controller of one piece of work that also obeys the caller's signal, once checked, until released.
+ * (AbortSignal.any() is not everywhere yet.)
  *
  * @param {AbortSignal | null} [signal]
  */
 export function controllerFor(signal) {
+  checkSignal(signal)
   const controller = new AbortController()
   const abort = () => controller.abort()
   if (signal?.aborted) abort()

@@ -9,6 +9,7 @@
  */
 import { IteraError } from '../errors.js'
 import { findGrammarLibrary } from '../grammar-library.js'
+import { givenOptions } from '../options.js'
 import { Request } from '../protocol.js'
 import { controllerFor } from '../signal.js'
 import { chatChunks, chatCompletion } from './chat.js'
@@ -87,8 +88,8 @@ export function createRequests(model, { grammarLibrary, cacheBytes }) {
    * @param {ReturnType<typeof chat> | ReturnType<typeof complete>} job
    * @param {{ signal?: AbortSignal | null }} [options]
    */
-  async function start(job, { signal } = {}) {
-    const { controller, release } = controllerFor(signal)
+  async function start(job, options) {
+    const { controller, release } = controllerFor(givenOptions(options).signal)
     const usage = newUsage()
     const chunks = run(/** @type {any} */ (job), usage, controller.signal, release)
     if (job.stream) return new CompletionStream(chunks, controller)
